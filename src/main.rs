@@ -1,0 +1,2 @@
+//! The `kmig` program.
+fn main() {}

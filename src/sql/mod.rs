@@ -1,0 +1,132 @@
+//! What a text of SQL says, without a database: statements with byte-exact spans, how each may be run, directives.
+//!
+//! Pure: no file system, no driver, no clock. The lexer is kmig's own and follows psql's rules; what a statement is, is
+//! asked of a real grammar (squawk-syntax, named by [`class`] alone).
+
+use crate::place::{Problem, Span};
+
+/// One statement of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// From its first token to its last, without the closing `;` and without comments before it.
+    pub span: Span,
+    /// What kind of statement it is.
+    pub verb: Verb,
+    /// How it may be run.
+    pub class: Class,
+    /// The lines of data behind `COPY … FROM stdin;`, without the closing `\.` line.
+    pub copy_data: Option<Span>,
+    /// The directives above it.
+    pub directives: Directives,
+}
+
+/// What a statement does, as far as parts restrict it: a check part asks, a backfill part writes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// SELECT, VALUES, TABLE or WITH … SELECT; [`Statement::writes`] tells of WITH queries that write.
+    Query,
+    /// INSERT, also below WITH.
+    Insert,
+    /// UPDATE, also below WITH.
+    Update,
+    /// DELETE, also below WITH.
+    Delete,
+    /// MERGE, also below WITH; `deletes` where it holds a DELETE action.
+    Merge {
+        /// Whether one of its actions is DELETE.
+        deletes: bool,
+    },
+    /// COPY in any form.
+    Copy,
+    /// ANALYZE.
+    Analyze,
+    /// SET, RESET, and SELECT of nothing but set_config.
+    Setting,
+    /// Everything else.
+    Other,
+}
+
+/// How the server lets a statement run, and what kmig may send together with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Class {
+    /// DDL or DML that runs in its part's transaction and may share a string with its neighbours (traps P13).
+    Plain,
+    /// Runs in its part's transaction, in a string of its own: it may change the session or the meaning of what follows.
+    Lone,
+    /// A change of the session's settings: no step, but replayed before the first statement that is not done (traps P5).
+    Session,
+    /// `ALTER TYPE … ADD VALUE`: a transaction of its own, since the label is not usable before the commit (traps P13).
+    Own,
+    /// The server refuses it inside a transaction block.
+    Bare(Bare),
+}
+
+/// The statements that cannot run inside a transaction block, by what their effect is read back from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bare {
+    /// `CREATE INDEX CONCURRENTLY`.
+    CreateIndex {
+        /// Name of the index, which kmig demands.
+        index: Name,
+        /// The table as it was written.
+        table: Name,
+        /// Span of the word CONCURRENTLY.
+        concurrently: Span,
+    },
+    /// `DROP INDEX CONCURRENTLY`.
+    DropIndex {
+        /// The index as it was written.
+        index: Name,
+    },
+    /// `REINDEX … CONCURRENTLY`, REINDEX DATABASE or SYSTEM, VACUUM, CLUSTER without a table: simply repeated.
+    Repeatable,
+    /// `ALTER TABLE … DETACH PARTITION … CONCURRENTLY`.
+    Detach {
+        /// The partitioned table.
+        table: Name,
+        /// The partition.
+        partition: Name,
+    },
+    /// Anything else, CREATE DATABASE for example: kmig cannot see its effect.
+    Opaque,
+}
+
+/// A name that may be qualified, unquoted and folded as the server does it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Schema, where it was written.
+    pub schema: Option<String>,
+    /// The object's own name.
+    pub name: String,
+}
+
+/// What `-- kmig:…` comments above a statement say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Directives {
+    /// `-- kmig:allow RULE because REASON`, in order.
+    pub allow: Vec<Allow>,
+    /// `-- kmig:done-when SELECT …`.
+    pub done_when: Option<String>,
+    /// `-- kmig:timeout 10min`, in milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+/// An allowance for one safety rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allow {
+    /// The rule's name.
+    pub rule: String,
+    /// Why it is fine here.
+    pub reason: String,
+    /// The directive itself.
+    pub span: Span,
+}
+
+/// A text, split.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Script {
+    /// The statements in order.
+    pub statements: Vec<Statement>,
+    /// What is wrong with the text, in order of place. A script with problems is never run.
+    pub problems: Vec<Problem>,
+}
