@@ -1,4 +1,4 @@
-//! kmig upgrades a database under a running application.
+//! kmig upgrades a Postgres database under a running application, in two phases.
 
 pub mod place;
 pub mod sql;

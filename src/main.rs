@@ -1,2 +1,3 @@
 //! The `kmig` program.
+
 fn main() {}

@@ -208,10 +208,7 @@ mod tests {
         assert_eq!(line_column(text, 0), LineColumn { line: 1, column: 1 });
         let at = text.find('x').unwrap();
         assert_eq!(line_column(text, at), LineColumn { line: 2, column: 9 });
-        assert_eq!(
-            line_column(text, 10_000),
-            LineColumn { line: 3, column: 1 }
-        );
+        assert_eq!(line_column(text, 10_000), LineColumn { line: 3, column: 1 });
     }
 
     #[test]

@@ -5,6 +5,19 @@
 
 use crate::place::{Problem, Span};
 
+mod bare;
+pub mod class;
+pub mod cut;
+mod directive;
+mod head;
+pub mod lexer;
+mod setting;
+mod split;
+
+pub use cut::copy_target;
+pub use cut::{Segment, cut_problems, segments};
+pub use split::split;
+
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -12,6 +25,9 @@ pub struct Statement {
     pub span: Span,
     /// What kind of statement it is.
     pub verb: Verb,
+    /// What it writes besides its verb: the writing members of its WITH lists and of COPY (…), in order, and
+    /// [`Verb::Other`] for SELECT INTO. Empty for all but INSERT, UPDATE, DELETE, MERGE, COPY and queries.
+    pub writes: Vec<Verb>,
     /// How it may be run.
     pub class: Class,
     /// The lines of data behind `COPY … FROM stdin;`, without the closing `\.` line.
@@ -72,6 +88,8 @@ pub enum Bare {
         table: Name,
         /// Span of the word CONCURRENTLY.
         concurrently: Span,
+        /// Where the definition begins, behind the table's name.
+        definition: usize,
     },
     /// `DROP INDEX CONCURRENTLY`.
     DropIndex {

@@ -1,0 +1,246 @@
+//! `-- kmig:…` comments: what they say, and what is wrong with those that say nothing.
+
+use super::lexer::{Kind, Lexer};
+use super::{Allow, Directives, Verb, class};
+use crate::place::{Problem, Span};
+
+/// The directives there are, with their shapes.
+const KNOWN: [(&str, &str); 3] = [
+    ("allow", "-- kmig:allow RULE because REASON"),
+    ("done-when", "-- kmig:done-when SELECT …"),
+    ("timeout", "-- kmig:timeout 10min"),
+];
+
+/// Whether a comment, with its `--` or `/*`, is meant as a directive.
+pub fn is_directive(comment: &str) -> bool {
+    body(comment).is_some()
+}
+
+fn body(comment: &str) -> Option<&str> {
+    let inner = comment.get(2..)?.trim_start_matches('*').trim_start();
+    let (prefix, body) = inner.split_at_checked("kmig:".len())?;
+    prefix.eq_ignore_ascii_case("kmig:").then_some(body)
+}
+
+/// Reads the `--` comment at `span` into `into`; comments that are no directives say nothing.
+pub fn read(text: &str, span: Span, into: &mut Directives) -> Result<(), Problem> {
+    let comment = span.of(text).trim_end();
+    let span = Span::new(span.start, span.start + comment.len());
+    let Some(body) = body(comment) else {
+        return Ok(());
+    };
+    let (name, argument) = body
+        .split_once(char::is_whitespace)
+        .map_or((body, ""), |(name, argument)| (name, argument.trim()));
+    match name {
+        "allow" => into.allow.push(allow(argument, span)?),
+        "done-when" => once(&mut into.done_when, done_when(argument, span)?, name, span)?,
+        "timeout" => once(
+            &mut into.timeout_ms,
+            timeout_ms(argument, span)?,
+            name,
+            span,
+        )?,
+        _ => return Err(unknown(name, span)),
+    }
+    Ok(())
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, name: &str, span: Span) -> Result<(), Problem> {
+    match slot.replace(value) {
+        Some(_) => Err(Problem::new(
+            span,
+            format!("kmig:{name} is given twice for one statement"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn allow(argument: &str, span: Span) -> Result<Allow, Problem> {
+    let malformed = || {
+        Problem::new(span, "an allowance needs a rule and a reason")
+            .help("write: -- kmig:allow RULE because REASON")
+    };
+    let (rule, rest) = argument
+        .split_once(char::is_whitespace)
+        .ok_or_else(malformed)?;
+    let (because, reason) = rest
+        .trim_start()
+        .split_once(char::is_whitespace)
+        .ok_or_else(malformed)?;
+    let named = rule
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !named || because != "because" {
+        return Err(malformed());
+    }
+    Ok(Allow {
+        rule: rule.to_string(),
+        reason: reason.trim().to_string(),
+        span,
+    })
+}
+
+/// One query that only reads. A closing `;` is taken off, since the text is sent as one statement.
+fn done_when(argument: &str, span: Span) -> Result<String, Problem> {
+    let malformed = |message: &str| {
+        Err(Problem::new(span, message)
+            .help("write one query on the same line: -- kmig:done-when SELECT …"))
+    };
+    let query = argument.trim_end_matches(';').trim_end();
+    for token in Lexer::new(query) {
+        match token.kind {
+            Kind::Semicolon => return malformed("kmig:done-when takes one query, not several"),
+            _ if token.unclosed => return malformed("the query of kmig:done-when is not closed"),
+            _ => {}
+        }
+    }
+    let known = class::classify(query, Span::new(0, query.len()));
+    if known.verb != Verb::Query || !known.writes.is_empty() || !known.problems.is_empty() {
+        return malformed("kmig:done-when takes a query that only reads");
+    }
+    Ok(query.to_string())
+}
+
+fn timeout_ms(argument: &str, span: Span) -> Result<u64, Problem> {
+    let digits = argument
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(argument.len());
+    let (number, unit) = argument.split_at(digits);
+    let scale = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "min" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .zip(scale)
+        .and_then(|(number, scale)| number.checked_mul(scale))
+        .filter(|&milliseconds| milliseconds > 0)
+        .ok_or_else(|| {
+            Problem::new(span, format!("`{argument}` is no time span"))
+                .help("write a number and ms, s, min or h: -- kmig:timeout 10min")
+        })
+}
+
+fn unknown(name: &str, span: Span) -> Problem {
+    let shapes = KNOWN.map(|(_, shape)| shape).join(", ");
+    let nearest = KNOWN
+        .iter()
+        .map(|(known, _)| (distance(name, known), known))
+        .min()
+        .filter(|&(distance, known)| distance * 2 <= known.len());
+    let help = match nearest {
+        Some((_, known)) => format!("did you mean kmig:{known}? There are: {shapes}"),
+        None => format!("there are: {shapes}"),
+    };
+    Problem::new(span, format!("unknown directive kmig:{}", shortened(name))).help(help)
+}
+
+/// Messages are one line for people, whatever the file holds.
+fn shortened(name: &str) -> String {
+    name.chars().take(40).collect()
+}
+
+/// How many letters differ (Levenshtein); the longest known name is all that matters of a long one.
+fn distance(written: &str, known: &str) -> usize {
+    let known: Vec<char> = known.chars().collect();
+    let mut row: Vec<usize> = (0..=known.len()).collect();
+    for (line, letter) in written.chars().take(40).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, &other) in known.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != other);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[known.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(comment: &str, expected: Result<(), &str>) {
+        let mut into = Directives::default();
+        let found = read(comment, Span::new(0, comment.len()), &mut into);
+        match (found, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(problem), Err(part)) => {
+                let shown = format!("{} | {}", problem.message, problem.help.unwrap_or_default());
+                assert!(shown.contains(part), "{comment}: {shown}");
+            }
+            (found, _) => panic!("{comment}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn directives() {
+        check("-- kmig:allow drop-column because nobody reads it", Ok(()));
+        check("--kmig:timeout 10min \r", Ok(()));
+        check("-- kmig:done-when select ';' ;", Ok(()));
+        check(
+            "-- kmig:done-when WITH a AS (SELECT 1) SELECT * FROM a",
+            Ok(()),
+        );
+        check("-- kmigrate: prose", Ok(()));
+        check("-- kmig:alow x because y", Err("did you mean kmig:allow?"));
+        check("-- kmig:timeuot 1s", Err("did you mean kmig:timeout?"));
+        check(
+            "-- kmig:transaction off",
+            Err("there are: -- kmig:allow RULE"),
+        );
+        check("-- kmig: allow x because y", Err("unknown directive kmig:"));
+        check("-- KMIG:Allow x because y", Err("did you mean kmig:allow?"));
+        check("-- kmig:allow x", Err("needs a rule and a reason"));
+        check("-- kmig:allow x because ", Err("needs a rule and a reason"));
+        check(
+            "-- kmig:allow X because y",
+            Err("needs a rule and a reason"),
+        );
+        check(
+            "-- kmig:allow x since y z",
+            Err("needs a rule and a reason"),
+        );
+        check("-- kmig:timeout 10", Err("`10` is no time span"));
+        check("-- kmig:timeout 0s", Err("is no time span"));
+        check(
+            "-- kmig:timeout 99999999999999999999h",
+            Err("is no time span"),
+        );
+        check("-- kmig:done-when", Err("only reads"));
+        check("-- kmig:done-when select 1; select 2", Err("not several"));
+        check("-- kmig:done-when select 'x", Err("not closed"));
+        check("-- kmig:done-when delete from a", Err("only reads"));
+        check(
+            "-- kmig:done-when with a as (delete from b returning 1) select * from a",
+            Err("only reads"),
+        );
+    }
+
+    #[test]
+    fn values() {
+        let mut into = Directives::default();
+        for comment in [
+            "-- kmig:allow a-1 because one  reason",
+            "-- kmig:allow b because two ",
+            "-- kmig:timeout 2h",
+            "-- kmig:done-when SELECT true",
+        ] {
+            read(comment, Span::new(0, comment.len()), &mut into).unwrap();
+        }
+        let allowed: Vec<_> = into
+            .allow
+            .iter()
+            .map(|allow| (allow.rule.as_str(), allow.reason.as_str(), allow.span.end))
+            .collect();
+        assert_eq!(allowed, [("a-1", "one  reason", 37), ("b", "two", 27)]);
+        assert_eq!(into.timeout_ms, Some(7_200_000));
+        assert_eq!(into.done_when.as_deref(), Some("SELECT true"));
+        assert!(read("-- kmig:timeout 1s", Span::new(0, 18), &mut into).is_err());
+    }
+}
