@@ -1,4 +1,7 @@
 //! kmig upgrades a Postgres database under a running application, in two phases.
 
+pub mod error;
 pub mod place;
+pub mod plan;
+pub mod source;
 pub mod sql;

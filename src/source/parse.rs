@@ -1,0 +1,417 @@
+//! What was read, made into a [`MigrationSet`], or every problem of every file at once. Pure.
+
+use super::load::{Content, Entry, Folder};
+use super::{
+    Dialect, Migration, MigrationId, MigrationSet, Part, PartKind, checksum, names, order,
+};
+use crate::error::Diagnostic;
+use crate::place::{Place, Problem, SourceFile, Span};
+use crate::sql::{self, Bare, Class, Statement, Verb};
+use std::collections::BTreeMap;
+
+/// Makes the set of all migrations below `root`. `depends_on` are the `[subsystem.x]` tables of kmig.toml.
+///
+/// # Errors
+/// All problems of all files.
+pub fn set(
+    root: Folder,
+    depends_on: &BTreeMap<String, Vec<String>>,
+    dialect: Dialect,
+) -> Result<MigrationSet, Vec<Diagnostic>> {
+    let mut reader = Reader {
+        dialect,
+        subsystems: BTreeMap::new(),
+        diagnostics: Vec::new(),
+    };
+    reader.root(root);
+    let Reader {
+        subsystems,
+        mut diagnostics,
+        ..
+    } = reader;
+    let (subsystem_order, mut warnings) = ordered(&subsystems, depends_on, &mut diagnostics);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    let mut by_name = subsystems;
+    let mut migrations = Vec::new();
+    for subsystem in &subsystem_order {
+        migrations.extend(by_name.remove(subsystem).unwrap_or_default().into_values());
+    }
+    warnings.extend(migrations.iter().filter_map(silent));
+    Ok(MigrationSet {
+        subsystems: subsystem_order,
+        migrations,
+        warnings,
+    })
+}
+
+/// A migration whose files hold no statement at all is most likely not written yet; once it has run it is sealed.
+fn silent(migration: &Migration) -> Option<String> {
+    let mut parts = migration.parts.values();
+    let silent = parts.len() > 0 && parts.all(|part| part.statements.is_empty());
+    silent.then(|| format!("{} has no statement in any part", migration.path))
+}
+
+struct Reader {
+    dialect: Dialect,
+    subsystems: BTreeMap<String, BTreeMap<u64, Migration>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn root(&mut self, root: Folder) {
+        for entry in root.entries {
+            match entry.content {
+                Content::Folder(folder) if names::is_migration(&entry.name) => {
+                    self.migration(names::DEFAULT_SUBSYSTEM, &entry.name, folder);
+                }
+                Content::Folder(folder) => match names::subsystem(&entry.name) {
+                    Ok(()) => self.subsystem(&entry.name, folder),
+                    Err(why) => self.wrong(&entry.path, "this folder's name is unknown", why),
+                },
+                _ => self.refinery(names::DEFAULT_SUBSYSTEM, entry),
+            }
+        }
+    }
+
+    fn subsystem(&mut self, subsystem: &str, folder: Folder) {
+        self.subsystems.entry(subsystem.to_string()).or_default();
+        for entry in folder.entries {
+            match entry.content {
+                Content::Folder(folder) => self.migration(subsystem, &entry.name, folder),
+                _ => self.refinery(subsystem, entry),
+            }
+        }
+    }
+
+    fn migration(&mut self, subsystem: &str, name: &str, folder: Folder) {
+        let number = match names::migration(name) {
+            Ok(number) => number,
+            Err(why) => return self.wrong(&folder.path, "this folder's name is unknown", why),
+        };
+        let mut parts = BTreeMap::new();
+        for entry in folder.entries {
+            let Some((kind, extension)) = names::part(&entry.name) else {
+                let known: Vec<_> = PartKind::ALL.map(PartKind::name).into();
+                let help = format!(
+                    "a migration consists of {}, each .sql or .cql",
+                    known.join(", ")
+                );
+                self.wrong(&entry.path, "unknown part", help);
+                continue;
+            };
+            if let (Content::Other, true) = (&entry.content, extension != self.dialect.extension())
+            {
+                continue;
+            }
+            if let Some(part) = self.part(kind, entry) {
+                parts.insert(kind, part);
+            }
+        }
+        self.add(
+            subsystem,
+            number,
+            Migration {
+                id: MigrationId {
+                    subsystem: subsystem.to_string(),
+                    number,
+                },
+                name: name.to_string(),
+                path: folder.path,
+                parts,
+            },
+        );
+    }
+
+    /// A file beside the folders: `V1__init.sql`, named by refinery's own rules, is a migration with an up part only.
+    fn refinery(&mut self, subsystem: &str, entry: Entry) {
+        let stem = entry
+            .name
+            .strip_suffix(&format!(".{}", self.dialect.extension()));
+        // refinery-core 0.10 panics on a name that begins with '|'; its prefixes are V and U. Its pattern for folders ends
+        // with the name, the one for a migration does not: without a look at the whole name a file would be taken here
+        // that refinery passes over.
+        let named = stem.filter(|stem| {
+            let name = stem.split_once("__").map_or("", |(_, name)| name);
+            let whole = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            stem.starts_with(['V', 'U']) && whole
+        });
+        let parsed = named.and_then(|stem| refinery_core::Migration::unapplied(stem, "").ok());
+        let version = parsed.and_then(|found| u64::try_from(found.version()).ok());
+        let Some((number, stem)) = version.zip(named) else {
+            if let Content::Unreadable(why) = &entry.content {
+                return self.wrong(&entry.path, format!("cannot be read: {why}"), "");
+            }
+            if matches!(&entry.content, Content::Other) && !entry.name.ends_with(".sql") {
+                let help = "migrations are folders NNN_name, or files V1__name.sql";
+                return self.wrong(&entry.path, "unknown file", help);
+            }
+            return self.wrong(
+                &entry.path,
+                "unknown file",
+                "a migration is a folder NNN_name with an up.sql, or a file V1__name.sql whose name has only letters, digits and _",
+            );
+        };
+        let name = stem
+            .split_once("__")
+            .map_or(stem, |(_, name)| name)
+            .to_string();
+        let path = entry.path.clone();
+        let mut parts = BTreeMap::new();
+        if let Some(part) = self.part(PartKind::Up, entry) {
+            parts.insert(PartKind::Up, part);
+        }
+        self.add(
+            subsystem,
+            number,
+            Migration {
+                id: MigrationId {
+                    subsystem: subsystem.to_string(),
+                    number,
+                },
+                name: format!("{number}_{name}"),
+                path,
+                parts,
+            },
+        );
+    }
+
+    fn add(&mut self, subsystem: &str, number: u64, migration: Migration) {
+        let numbers = self.subsystems.entry(subsystem.to_string()).or_default();
+        if let Some(first) = numbers.get(&number) {
+            let message = format!(
+                "two migrations of {subsystem} have the number {number}: this one and {}",
+                first.path
+            );
+            self.wrong(&migration.path, message, "give one of them the next number");
+        } else {
+            numbers.insert(number, migration);
+        }
+    }
+
+    fn part(&mut self, kind: PartKind, entry: Entry) -> Option<Part> {
+        let bytes = match entry.content {
+            Content::Text(bytes) => bytes,
+            Content::Folder(_) => {
+                self.wrong(&entry.path, "this is a folder", format!("{kind} is a file"));
+                return None;
+            }
+            Content::Unreadable(why) => {
+                self.wrong(&entry.path, format!("cannot be read: {why}"), "");
+                return None;
+            }
+            Content::Other => return None,
+        };
+        let text = match decode(bytes) {
+            Ok(text) => text,
+            Err(undecoded) => {
+                self.diagnostics
+                    .push(undecoded.at(entry.path).help("save the file as UTF-8"));
+                return None;
+            }
+        };
+        let file = SourceFile {
+            path: entry.path,
+            text,
+        };
+        let script = sql::split(&file.text);
+        let mut problems = script.problems;
+        if problems.is_empty() {
+            problems.extend(rules(kind, &file.text, &script.statements));
+        }
+        for problem in problems {
+            self.diagnostics.push(Diagnostic {
+                place: Some(Place::span(&file, problem.span)),
+                message: problem.message,
+                help: problem.help,
+            });
+        }
+        Some(Part {
+            kind,
+            checksum: checksum(&file.text),
+            segments: sql::cut::segments(&script.statements),
+            statements: script.statements,
+            file,
+        })
+    }
+
+    fn wrong(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let help = Some(help.into()).filter(|help| !help.is_empty());
+        self.diagnostics.push(Diagnostic {
+            help,
+            ..Diagnostic::file(path, message)
+        });
+    }
+}
+
+/// What a part of this kind may hold (contract §6.1), and what could not be resumed.
+fn rules(kind: PartKind, text: &str, statements: &[Statement]) -> Vec<Problem> {
+    let mut problems = sql::cut::cut_problems(text, statements);
+    for statement in statements {
+        let bare = matches!(statement.class, Class::Bare(_));
+        let word = first_line(statement.span.of(text));
+        let refused = match kind {
+            PartKind::Check | PartKind::Ready
+                if statement.verb != Verb::Query || !statement.writes.is_empty() =>
+            {
+                Some(format!(
+                    "a {kind} part only asks: a SELECT that returns a row for each violation, not {word}"
+                ))
+            }
+            PartKind::Backfill if !fills(statement) => Some(format!(
+                "a backfill part holds INSERT, UPDATE, MERGE without DELETE, SELECT, COPY and ANALYZE, not {word}"
+            )),
+            _ => None,
+        };
+        let refused = refused.or_else(|| {
+            let to_stdout = statement.verb == Verb::Copy && statement.copy_data.is_none() && {
+                let words: Vec<&str> = statement.span.of(text).split_whitespace().collect();
+                words.iter().any(|word| word.eq_ignore_ascii_case("stdout"))
+            };
+            to_stdout.then(|| "COPY … TO STDOUT has nobody to read it in a migration".to_string())
+        });
+        if let Some(message) = refused {
+            problems.push(Problem::new(head(statement, text), message));
+        } else if bare
+            && matches!(statement.class, Class::Bare(Bare::Opaque))
+            && statement.directives.done_when.is_none()
+        {
+            problems.push(
+                Problem::new(
+                    head(statement, text),
+                    "kmig cannot see whether this statement has taken effect, and it cannot run in a transaction",
+                )
+                .help("put `-- kmig:done-when SELECT …` above it: a query that is true once it has taken effect"),
+            );
+        }
+    }
+    problems
+}
+
+fn fills(statement: &Statement) -> bool {
+    std::iter::once(&statement.verb)
+        .chain(&statement.writes)
+        .all(|verb| verb_fills(*verb))
+}
+
+fn verb_fills(verb: Verb) -> bool {
+    match verb {
+        Verb::Query | Verb::Insert | Verb::Update | Verb::Copy | Verb::Analyze | Verb::Setting => {
+            true
+        }
+        Verb::Merge { deletes } => !deletes,
+        Verb::Delete | Verb::Other => false,
+    }
+}
+
+fn head(statement: &Statement, text: &str) -> Span {
+    let start = statement.span.start;
+    Span::new(start, start + first_line(statement.span.of(text)).len())
+}
+
+/// The first words of a statement, enough to know it by.
+fn first_line(statement: &str) -> &str {
+    let line = statement.lines().next().unwrap_or_default();
+    match line.char_indices().nth(60) {
+        Some((cut, _)) => &line[..cut],
+        None => line,
+    }
+}
+
+/// Bytes that are no UTF-8.
+enum Undecoded {
+    /// The whole file has another encoding.
+    Whole(&'static str),
+    /// All before this offset is fine. The text has a replacement character there.
+    Byte { text: String, at: usize, byte: u8 },
+}
+
+impl Undecoded {
+    fn at(self, path: String) -> Diagnostic {
+        match self {
+            Undecoded::Whole(what) => Diagnostic::file(path, what),
+            Undecoded::Byte { text, at, byte } => {
+                let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+                Diagnostic {
+                    place: Some(Place::span(&SourceFile { path, text }, span)),
+                    message: format!(
+                        "this file is not UTF-8: the byte 0x{byte:02X} (is it Latin-1?)"
+                    ),
+                    help: None,
+                }
+            }
+        }
+    }
+}
+
+/// UTF-8 with or without a byte order mark; anything else is told by what it looks like.
+fn decode(mut bytes: Vec<u8>) -> Result<String, Undecoded> {
+    if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        bytes.drain(..3);
+    }
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(Undecoded::Whole("this file is UTF-16"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        Undecoded::Byte {
+            text: String::from_utf8_lossy(bytes).into_owned(),
+            at,
+            byte: bytes[at],
+        }
+    })
+}
+
+fn ordered(
+    subsystems: &BTreeMap<String, BTreeMap<u64, Migration>>,
+    depends_on: &BTreeMap<String, Vec<String>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<String>, Vec<String>) {
+    let mut edges: BTreeMap<String, Vec<String>> = subsystems
+        .keys()
+        .map(|name| (name.clone(), Vec::new()))
+        .collect();
+    let mut warnings = Vec::new();
+    for (name, needs) in depends_on {
+        if !edges.contains_key(name) {
+            warnings.push(format!(
+                "kmig.toml has [subsystem.{name}], but there is no folder of that name"
+            ));
+            continue;
+        }
+        for needed in needs {
+            if !edges.contains_key(needed) {
+                diagnostics.push(Diagnostic::file(
+                    "kmig.toml",
+                    format!("[subsystem.{name}] depends_on {needed:?}, but there is no folder of that name"),
+                ));
+            }
+        }
+        let known: Vec<String> = needs
+            .iter()
+            .filter(|needed| subsystems.contains_key(*needed))
+            .cloned()
+            .collect();
+        edges.insert(name.clone(), known);
+    }
+    match order::walk(&edges) {
+        Ok(sorted) => (sorted, warnings),
+        Err(cycle) => {
+            let mut ring = cycle.clone();
+            ring.extend(cycle.into_iter().take(1));
+            diagnostics.push(
+                Diagnostic::file(
+                    "kmig.toml",
+                    format!(
+                        "the subsystems depend on each other in a circle: {}",
+                        ring.join(" -> ")
+                    ),
+                )
+                .help("one depends_on of the circle has to go"),
+            );
+            (Vec::new(), warnings)
+        }
+    }
+}
