@@ -1,0 +1,234 @@
+//! The databases. The only place that names a driver.
+
+pub mod postgres;
+
+use crate::error::{Error, Exit, Result};
+use crate::plan::Batch;
+use crate::plan::history::History;
+use crate::plan::schedule::Unit;
+use crate::source::{Migration, MigrationSet, Part, PartKind};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What the engine needs of a database, in the engine's own words.
+///
+/// The promise of [`Backend::apply`] is what everything stands on: on `Ok` each unit's `then` is recorded; on an error
+/// the history says how far it came, and the same plan made anew goes on from there.
+#[expect(
+    async_fn_in_trait,
+    reason = "a run is one task: no caller needs its futures to be Send"
+)]
+pub trait Backend {
+    /// What is recorded, or nothing where there are no tables of kmig. Needs SELECT only, and no lock.
+    async fn history(&mut self) -> Result<Option<History>>;
+
+    /// Takes the executor's lock; waits at most `wait`, telling who holds it.
+    async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()>;
+
+    /// Gives the lock back. Everything told before is durable once this returns.
+    async fn unlock(&mut self) -> Result<()>;
+
+    /// Makes or upgrades kmig's own tables. Only under the lock.
+    async fn set_up(&mut self) -> Result<()>;
+
+    /// Records the batch in one write, before its first statement.
+    async fn begin(&mut self, batch: &Batch, set: &MigrationSet) -> Result<()>;
+
+    /// Runs units in order, many in flight where that is safe.
+    async fn apply(
+        &mut self,
+        units: &[Unit<'_>],
+        batch: i64,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Halt>;
+
+    /// Asks the queries of a check or ready part, changing nothing.
+    async fn ask(&mut self, part: &Part) -> Result<Asked>;
+
+    /// Runs a backfill part once more and tells how many of its statements changed something.
+    async fn sweep(
+        &mut self,
+        migration: &Migration,
+        part: &Part,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<usize>;
+
+    /// Writes to the journal what is no step: an override with its reason, a version.
+    async fn note(&mut self, entry: Entry<'_>) -> Result<()>;
+
+    /// Replaces the checksums that are recorded for parts of a migration, and journals why, in one transaction. Nothing
+    /// stands for a part that is gone.
+    async fn accept(
+        &mut self,
+        migration: &Migration,
+        seals: &[(PartKind, Option<String>)],
+        reason: &str,
+    ) -> Result<()>;
+
+    /// Who holds the lock now.
+    async fn holder(&mut self) -> Result<Option<Holder>>;
+}
+
+/// Says between two statements whether a signal wants the run to end.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Wants the run to end.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Passes as long as nothing wants the run to end.
+    ///
+    /// # Errors
+    /// A signal came.
+    pub fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::Relaxed) {
+            Err(Error::new(Exit::Interrupted, "nothing more was begun"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A run that stopped in the middle.
+#[derive(Debug)]
+pub struct Halt {
+    /// Units that are done and recorded.
+    pub done: usize,
+    /// What stopped it; its place is set.
+    pub error: Box<Error>,
+}
+
+/// What came of a check or ready part.
+#[derive(Debug)]
+pub enum Asked {
+    /// No query returned a row.
+    Clear,
+    /// The first row of the first query that returned one.
+    Violation(Violation),
+    /// A query names what is not there; an earlier migration of the batch may be about to make it.
+    TooEarly(Error),
+}
+
+/// A row that a check or ready part returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Index of the statement in its part.
+    pub statement: usize,
+    /// The row as the server shows it, column by column.
+    pub row: Vec<(String, Option<String>)>,
+}
+
+/// A line of the journal that is no step.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// `version`, `override`, `accept` …
+    pub kind: &'a str,
+    /// The migration concerned, if any.
+    pub migration: Option<&'a Migration>,
+    /// An application version to be recorded with it.
+    pub app_version: Option<&'a str>,
+    /// The user's reason, or other words for the reader of the journal.
+    pub reason: Option<&'a str>,
+}
+
+/// The executor that holds the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Its server process.
+    pub pid: i64,
+    /// `kmig/<version> user@host pid`, as it announced itself.
+    pub application: String,
+    /// Where it comes from, absent for a local socket.
+    pub address: Option<String>,
+    /// Seconds since it connected.
+    pub seconds: i64,
+}
+
+/// A session that stands in the way of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blocker {
+    /// Its server process.
+    pub pid: i64,
+    /// Its application_name; may be empty.
+    pub application: String,
+    /// Its role.
+    pub user: String,
+    /// Seconds that its transaction is open, where this role may see it.
+    pub seconds: Option<i64>,
+    /// The head of its last query, where this role may see it.
+    pub query: String,
+}
+
+impl std::fmt::Display for Blocker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match (self.application.as_str(), self.user.as_str()) {
+            ("", "") => "a session",
+            ("", user) => user,
+            (application, _) => application,
+        };
+        write!(f, "{name} (server process {}", self.pid)?;
+        if let Some(seconds) = self.seconds {
+            write!(f, ", in a transaction for {seconds} s")?;
+        }
+        write!(f, ")")?;
+        if self.query.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", self.query)
+        }
+    }
+}
+
+/// What happens during a run, for whoever watches it.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Another executor holds the lock; said once, and again when the holder changes.
+    Waiting(Option<Holder>),
+    /// A statement is done; its unit may still be rolled back.
+    Statement,
+    /// A unit is done and recorded.
+    Unit {
+        /// Its statements.
+        statements: usize,
+        /// `subsystem/NNN_name`.
+        migration: String,
+        /// Its part.
+        part: PartKind,
+        /// Whether the part is now complete.
+        complete: bool,
+    },
+    /// The statement could not get its lock in time and will be tried again.
+    Retry {
+        /// `path:line:column` of the statement.
+        place: String,
+        /// What the server said.
+        message: String,
+        /// How long it will still be tried.
+        left: Duration,
+        /// Who stood in its way; not known at the first try.
+        blockers: Vec<Blocker>,
+    },
+    /// The server sent a notice.
+    Notice {
+        /// NOTICE, WARNING, INFO …
+        severity: String,
+        /// Its text.
+        message: String,
+    },
+    /// A decision about a statement that an earlier run left in doubt.
+    Reconciled(String),
+    /// A backfill part was swept: round, and statements that changed something.
+    Swept {
+        /// `subsystem/NNN_name`.
+        migration: String,
+        /// From 1.
+        round: usize,
+        /// Statements that changed rows.
+        changed: usize,
+    },
+}

@@ -1,0 +1,313 @@
+//! Running units: transactions with their record inside, many in one string where that is safe.
+
+use super::explain::{absent, place};
+use super::group::{BYTES_MAX, group, shareable};
+use super::script::{Failure, Role, Script};
+use super::watch::Watch;
+use super::{Postgres, lock, session};
+use crate::backend::{Event, Halt};
+use crate::error::Error;
+use crate::plan::schedule::Unit;
+use crate::sql::{Class, Statement};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::error::SqlState;
+
+impl Postgres {
+    /// Runs all units in order; see [`crate::backend::Backend::apply`].
+    pub(super) async fn apply_units(
+        &mut self,
+        units: &[Unit<'_>],
+        batch: i64,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Halt> {
+        let mut done = 0;
+        let mut deadline = None;
+        let mut alone = false;
+        let mut one_by_one = false;
+        while done < units.len() {
+            self.options.stop.check().map_err(|error| Halt {
+                done,
+                error: Box::new(error),
+            })?;
+            let group = if alone || one_by_one {
+                1
+            } else {
+                group(&units[done..])
+            };
+            let before = done;
+            let result = if units[done].bare {
+                self.bare(&units[done], done, batch, tell).await
+            } else if !one_by_one && (group > 1 || shareable(&units[done])) {
+                let piece = &units[done..done + group];
+                self.shared(piece, batch, &mut done, tell).await
+            } else {
+                self.single(&units[done], batch, one_by_one, tell).await
+            };
+            self.notices(tell);
+            match result {
+                Ok(()) => {
+                    done = before + group;
+                    deadline = None;
+                    alone = false;
+                    self.watch = None;
+                    told(&units[before..done], tell);
+                }
+                Err(failure) => {
+                    told(&units[before..done], tell);
+                    if before != done {
+                        deadline = None;
+                    }
+                    let failed = &units[done];
+                    // The server could not even read the string, so no statement of it is known to be at fault.
+                    if !one_by_one && unreadable(&failure) {
+                        self.roll_back().await.map_err(|error| Halt {
+                            done,
+                            error: Box::new(error),
+                        })?;
+                        one_by_one = true;
+                        continue;
+                    }
+                    let until =
+                        *deadline.get_or_insert_with(|| Instant::now() + self.options.ddl_deadline);
+                    if let Err(error) = self.again(&failure, failed, until, tell).await {
+                        let error = match error {
+                            Some(error) => error,
+                            None => self.explain(failure, failed),
+                        };
+                        return Err(Halt {
+                            done,
+                            error: Box::new(error),
+                        });
+                    }
+                    alone = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rolls back, and waits where the failure is worth another try.
+    ///
+    /// # Errors
+    /// Nothing where the failure is final, or another error that came on top.
+    pub(super) async fn again(
+        &mut self,
+        failure: &Failure,
+        unit: &Unit<'_>,
+        until: Instant,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Option<Error>> {
+        let Failure::Stopped(stopped) = failure else {
+            return Err(None);
+        };
+        if stopped.fault.session_gone() {
+            return Err(None);
+        }
+        // Where the session does not survive this, the failure itself is what the user needs.
+        let back = if unit.bare {
+            self.start_over().await
+        } else {
+            self.roll_back().await
+        };
+        back.map_err(|_| None)?;
+        let left = until.saturating_duration_since(Instant::now());
+        if !stopped.fault.lock_not_granted() || left.is_zero() {
+            return Err(None);
+        }
+        tell(Event::Retry {
+            place: place(unit, stopped).map_or_else(String::new, |place| place.label()),
+            message: stopped.fault.message.clone(),
+            left,
+            blockers: self.blockers(),
+        });
+        if self.watch.is_none() {
+            let pid = self.connection.backend_pid;
+            let every = (self.session.lock_timeout / 5).max(Duration::from_millis(20));
+            self.watch = Some(Watch::start(self.target.clone(), pid, every));
+        }
+        // Full jitter between a quarter and one lock timeout, so that the traffic drains in between.
+        let pause = self.session.lock_timeout.max(Duration::from_millis(50));
+        sleep(pause.mul_f64(0.25 + fastrand::f64() * 0.75).min(left)).await;
+        self.options.stop.check().map_err(Some)
+    }
+
+    /// Sends units of plain statements as one string of `BEGIN … COMMIT`s.
+    async fn shared(
+        &mut self,
+        units: &[Unit<'_>],
+        batch: i64,
+        done: &mut usize,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
+        let mut script = Script::default();
+        let prepared = units.len() > 1;
+        if prepared {
+            script.push(0, Role::Own, &self.recorder.prepare());
+        }
+        for (index, unit) in units.iter().enumerate() {
+            script.push(index, Role::Own, "BEGIN");
+            script.push(index, Role::Guard, &lock::guard(self.key));
+            if let Some(part) = unit.part {
+                for at in unit.range.clone() {
+                    let statement = part.statements[at].span.of(&part.file.text);
+                    script.push(index, Role::User(at), statement);
+                }
+            }
+            let record = if prepared {
+                self.recorder.unit_prepared(unit, batch)
+            } else {
+                self.recorder.unit(unit, batch)
+            };
+            script.push(index, Role::Record, &record);
+            script.push(index, Role::Commit, "COMMIT");
+        }
+        if prepared {
+            script.push(units.len() - 1, Role::Own, "DEALLOCATE kmig_step");
+        }
+        script
+            .run(&self.connection.client, |line| match line.role {
+                Role::User(_) => tell(Event::Statement),
+                Role::Commit => *done += 1,
+                _ => {}
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Runs one transaction, statement by statement where they cannot share a string.
+    async fn single(
+        &mut self,
+        unit: &Unit<'_>,
+        batch: i64,
+        one_by_one: bool,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
+        let mut script = Script::default();
+        script.push(0, Role::Own, "BEGIN");
+        script.push(0, Role::Guard, &lock::guard(self.key));
+        if let Some(part) = unit.part {
+            // Session settings of what is done already are said again (traps P5).
+            let replayed =
+                (0..unit.range.start).filter(|at| part.statements[*at].class == Class::Session);
+            for at in replayed.chain(unit.range.clone()) {
+                let statement = &part.statements[at];
+                let plain = statement.class == Class::Plain && !one_by_one;
+                if !plain || script.len() > BYTES_MAX {
+                    self.send(&mut script, tell).await?;
+                }
+                self.statement(&mut script, unit, at, statement, tell)
+                    .await?;
+                if !plain {
+                    self.send(&mut script, tell).await?;
+                }
+            }
+        }
+        script.push(0, Role::Deferred, "SET CONSTRAINTS ALL IMMEDIATE");
+        self.send(&mut script, tell).await?;
+        for line in self.session.reset().iter().chain(&lock::retake(self.key)) {
+            script.push(0, Role::Own, line);
+        }
+        script.push(0, Role::Record, &self.recorder.unit(unit, batch));
+        script.push(0, Role::Commit, "COMMIT");
+        self.send(&mut script, tell).await
+    }
+
+    pub(super) async fn statement(
+        &mut self,
+        script: &mut Script,
+        unit: &Unit<'_>,
+        at: usize,
+        statement: &Statement,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
+        let Some(part) = unit.part else {
+            return Ok(());
+        };
+        let text = statement.span.of(&part.file.text);
+        if let Some(timeout) = statement.directives.timeout_ms {
+            let set = format!("SET LOCAL statement_timeout TO {timeout}");
+            script.push(0, Role::Own, &set);
+        }
+        if unit.lenient && statement.copy_data.is_none() {
+            script.push(0, Role::Own, "SAVEPOINT kmig");
+            self.send(script, tell).await?;
+            script.push(0, Role::User(at), text);
+            match self.send(script, tell).await {
+                Err(Failure::Stopped(stopped)) if absent(&stopped.fault) => {
+                    *script = Script::default();
+                    script.push(0, Role::Own, "ROLLBACK TO SAVEPOINT kmig");
+                }
+                other => other?,
+            }
+        } else if let Some(data) = statement.copy_data {
+            self.copy(script, at, text, data.of(&part.file.text))
+                .await?;
+            tell(Event::Statement);
+        } else {
+            script.push(0, Role::User(at), text);
+        }
+        if statement.directives.timeout_ms.is_some() {
+            script.push(0, Role::Own, "SET LOCAL statement_timeout TO 0");
+        }
+        Ok(())
+    }
+
+    /// Sends what the script holds, and empties it.
+    pub(super) async fn send(
+        &mut self,
+        script: &mut Script,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
+        if script.is_empty() {
+            return Ok(());
+        }
+        let sent = std::mem::take(script);
+        sent.run(&self.connection.client, |line| {
+            if let Role::User(_) = line.role {
+                tell(Event::Statement);
+            }
+        })
+        .await?;
+        self.notices(tell);
+        Ok(())
+    }
+}
+
+/// Whether a string failed as a whole, at its BEGIN, which by itself never fails: the server could not parse all of it, or
+/// a character in it cannot be had in the database's encoding. Somebody's cancel is no such failure.
+fn unreadable(failure: &Failure) -> bool {
+    let Failure::Stopped(stopped) = failure else {
+        return false;
+    };
+    let fault = &stopped.fault;
+    stopped.line.is_first() && !fault.session_gone() && !fault.is(&SqlState::QUERY_CANCELED)
+}
+
+fn told(units: &[Unit<'_>], tell: &mut dyn FnMut(Event)) {
+    for unit in units {
+        let length = unit.part.map_or(0, |part| part.statements.len());
+        tell(Event::Unit {
+            statements: unit.range.len(),
+            migration: unit.migration.label(),
+            part: unit.kind,
+            complete: unit.part.is_some() && unit.range.end >= length,
+        });
+    }
+}
+
+/// A durable transaction of kmig's own statements.
+pub(super) fn own(statements: &[String], key: i64) -> Script {
+    let mut script = Script::default();
+    script.push(0, Role::Own, "BEGIN");
+    script.push(0, Role::Guard, &lock::guard(key));
+    script.push(0, Role::Own, session::DURABLE);
+    for line in lock::retake(key) {
+        script.push(0, Role::Own, &line);
+    }
+    for statement in statements {
+        script.push(0, Role::Record, statement);
+    }
+    script.push(0, Role::Commit, "COMMIT");
+    script
+}

@@ -1,0 +1,123 @@
+//! What a person is told of a unit that failed: where in the files, what it means, what to run next.
+
+use super::fault::Fault;
+use super::script::{Failure, Role, Stopped};
+use super::watch::Watch;
+use super::{Postgres, lock};
+use crate::backend::Blocker;
+use crate::error::Error;
+use crate::place::{Place, Span};
+use crate::plan::schedule::Unit;
+use crate::source::Part;
+use tokio_postgres::error::SqlState;
+
+impl Postgres {
+    /// Who was last seen in the way of a statement that makes way again and again.
+    pub(super) fn blockers(&self) -> Vec<Blocker> {
+        self.watch.as_ref().map(Watch::blockers).unwrap_or_default()
+    }
+
+    /// What a person is told of a failed unit.
+    pub(super) fn explain(&self, failure: Failure, unit: &Unit<'_>) -> Error {
+        let stopped = match failure {
+            Failure::Refused(error) => return error,
+            Failure::Stopped(stopped) => stopped,
+        };
+        let division = stopped.fault.is(&SqlState::DIVISION_BY_ZERO);
+        let place = place(unit, &stopped);
+        let gone = stopped.fault.session_gone();
+        let waited = stopped.fault.lock_not_granted();
+        let cancelled = stopped.fault.is(&SqlState::QUERY_CANCELED);
+        let rights = stopped.fault.is(&SqlState::INSUFFICIENT_PRIVILEGE);
+        let mut error = match stopped.line.role {
+            Role::Guard if division => lock::lost(),
+            Role::Record if division => Error::failed(format!(
+                "the record of {} changed while this command ran",
+                unit.migration.label()
+            )),
+            Role::Record if rights => stopped.fault.error().next(self.recorder.names.grant()),
+            _ => stopped.fault.error(),
+        };
+        if let Some(place) = place {
+            error = error.at(place);
+        }
+        if cancelled {
+            error.next = Some("the same command, which continues where it stopped".to_string());
+        }
+        if waited {
+            error.message = format!(
+                "{} (tried for {} s, each time for {} ms, so that the application never queues behind it for longer)",
+                error.message,
+                self.options.ddl_deadline.as_secs_f64(),
+                self.session.lock_timeout.as_millis()
+            );
+            let blockers = self.blockers();
+            for blocker in &blockers {
+                error.message += &format!("\nin the way: {blocker}");
+            }
+            let first = if blockers.is_empty() {
+                "find who holds the lock (pg_stat_activity, pg_locks)"
+            } else {
+                "wait for who is in the way, or end it (pg_terminate_backend)"
+            };
+            error.next = Some(format!(
+                "{first}, then the same command, or with a longer --ddl-deadline"
+            ));
+        }
+        if gone {
+            error.now = Some(format!(
+                "the connection is gone; whether the transaction that was being sent ({}, {} part) has taken effect is recorded in the database",
+                unit.migration.label(),
+                unit.kind
+            ));
+            error.next = Some(
+                "once the server answers again, the same command, which continues where it stopped"
+                    .to_string(),
+            );
+        }
+        error
+    }
+}
+
+/// The codes that say that an object is not there: what a half-run up did not make counts as undone.
+pub(super) fn absent(fault: &Fault) -> bool {
+    [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_SCHEMA_NAME,
+    ]
+    .iter()
+    .any(|code| fault.is(code))
+}
+
+/// Where in the files a script stopped: the statement, or the position inside it that the server gave.
+pub(super) fn place(unit: &Unit<'_>, stopped: &Stopped) -> Option<Place> {
+    let part = unit.part?;
+    let span = match stopped.line.role {
+        Role::User(at) => return Some(pointed(part, at, stopped.offset)),
+        Role::Deferred | Role::Commit => part.statements.get(unit.range.clone())?.last()?.span,
+        _ => return None,
+    };
+    Some(Place::span(&part.file, span))
+}
+
+/// The word of a statement that the server pointed at, or the statement's first.
+pub(super) fn pointed(part: &Part, at: usize, offset: Option<usize>) -> Place {
+    let span = part.statements[at].span;
+    let text = &part.file.text;
+    let from = offset.map_or(span.start, |offset| span.start + offset);
+    let from = if from < span.end { from } else { span.start };
+    Place::span(&part.file, Span::new(from, word_end(text, from, span.end)))
+}
+
+/// The end of the word at an offset, so that the caret marks a word and not a letter.
+fn word_end(text: &str, from: usize, end: usize) -> usize {
+    let rest = &text[from..end];
+    let length = rest
+        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .unwrap_or(rest.len());
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    from + length.max(first)
+}

@@ -1,0 +1,312 @@
+//! Postgres: one session that takes the lock, runs the units and keeps the record.
+
+mod apply;
+mod ask;
+mod bare;
+mod bare_step;
+mod catalogue;
+pub mod connect;
+pub mod conninfo;
+mod copy;
+pub mod environment;
+mod explain;
+mod fault;
+mod group;
+mod lock;
+pub mod names;
+pub mod passfile;
+mod read;
+mod record;
+mod same_index;
+mod script;
+pub mod service;
+mod session;
+mod setup;
+pub mod tls;
+mod watch;
+pub mod wire;
+
+use super::{Asked, Backend, Entry, Event, Halt, Holder, Stop};
+use crate::error::{Error, Result};
+use crate::plan::Batch;
+use crate::plan::history::History;
+use crate::plan::schedule::Unit;
+use crate::source::{Migration, MigrationSet, Part, PartKind};
+use connect::Connection;
+use fault::Fault;
+use names::Names;
+use record::{Author, Recorder};
+use script::Role;
+use session::Session;
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+use watch::Watch;
+
+/// What the backend is told of kmig.toml and of this run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where kmig's tables live; the connection's first schema where it is not set.
+    pub schema: Option<String>,
+    /// How they are called.
+    pub table: String,
+    /// How long a statement waits for a lock before it makes way.
+    pub lock_timeout: Duration,
+    /// How long a statement that makes way is tried again.
+    pub ddl_deadline: Duration,
+    /// One run of kmig, told apart from all others.
+    pub run: String,
+    /// `user@host`.
+    pub by: String,
+    /// Whether a signal wants the run to end.
+    pub stop: Stop,
+}
+
+/// A connected Postgres.
+pub struct Postgres {
+    connection: Connection,
+    options: Options,
+    session: Session,
+    recorder: Recorder,
+    key: i64,
+    standby: bool,
+    database: String,
+    format: Option<i64>,
+    /// Whether transactions were committed that may not have reached the disk.
+    adrift: bool,
+    /// Where a second connection is to be had.
+    target: conninfo::Target,
+    /// Who watches whom a statement waits for, once one had to make way.
+    watch: Option<Watch>,
+}
+
+impl Postgres {
+    /// Connects, and nothing else: no query is sent.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses the role.
+    pub async fn open(target: &conninfo::Target, options: Options) -> Result<Self> {
+        let connection = connect::connect(target).await.map_err(Error::from)?;
+        let server = connection
+            .parameters
+            .get("server_version")
+            .map_or(0, |version| version_number(version));
+        tracing::debug!(target = %target.describe(), server, pid = connection.backend_pid, "connected");
+        let names = Names::new(options.schema.as_deref(), &options.table);
+        Ok(Postgres {
+            session: Session {
+                lock_timeout: options.lock_timeout,
+                server,
+                watches_clients: server >= 140_000,
+            },
+            recorder: Recorder {
+                names,
+                author: Author {
+                    run: options.run.clone(),
+                    by: options.by.clone(),
+                },
+            },
+            connection,
+            options,
+            key: 0,
+            standby: false,
+            database: String::new(),
+            format: None,
+            adrift: false,
+            target: target.clone(),
+            watch: None,
+        })
+    }
+
+    /// The database's name, once [`Backend::history`] has been read.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Asks the server to cancel the statement that is running, from a connection of its own.
+    pub fn canceller(&self) -> connect::CancelHandle {
+        self.connection.cancel.clone()
+    }
+
+    /// Ends a transaction that failed, and everything that its part did to the session.
+    async fn roll_back(&self) -> Result<()> {
+        let client = &self.connection.client;
+        client
+            .batch_execute("ROLLBACK")
+            .await
+            .map_err(|error| Fault::from(error).error())?;
+        self.start_over().await
+    }
+
+    /// Takes back what a part did to the session, outside a transaction.
+    async fn start_over(&self) -> Result<()> {
+        let mut lines = self.session.reset();
+        lines.push(lock::take_again(self.key));
+        let client = &self.connection.client;
+        client
+            .batch_execute(&lines.join(";"))
+            .await
+            .map_err(|error| Fault::from(error).error())
+    }
+
+    fn notices(&mut self, tell: &mut dyn FnMut(Event)) {
+        while let Ok(notice) = self.connection.messages.try_recv() {
+            tell(Event::Notice {
+                severity: notice.severity,
+                message: notice.message,
+            });
+        }
+    }
+
+    async fn write(&self, statements: &[String]) -> Result<()> {
+        let script = apply::own(statements, self.key);
+        let Err(stopped) = script.run(&self.connection.client, |_| {}).await else {
+            return Ok(());
+        };
+        if !stopped.fault.session_gone() {
+            // The first error is what the user needs.
+            let _ = self.roll_back().await;
+        }
+        if stopped.line.role == Role::Guard && stopped.fault.is(&SqlState::DIVISION_BY_ZERO) {
+            return Err(lock::lost());
+        }
+        let rights = stopped.fault.is(&SqlState::INSUFFICIENT_PRIVILEGE);
+        let error = stopped.fault.error();
+        Err(if rights {
+            error.next(self.recorder.names.grant())
+        } else {
+            error
+        })
+    }
+}
+
+impl Backend for Postgres {
+    async fn history(&mut self) -> Result<Option<History>> {
+        let reading = read::reading(
+            &self.connection.client,
+            self.options.schema.as_deref(),
+            &self.options.table,
+        )
+        .await?;
+        self.recorder.names = Names::new(Some(&reading.schema), &self.options.table);
+        // A migration may create a schema that comes first from then on: this run stays where it began.
+        self.options.schema = Some(reading.schema);
+        self.key = reading.key;
+        self.standby = reading.standby;
+        self.database = reading.database;
+        self.format = reading.format;
+        Ok(reading.history)
+    }
+
+    async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()> {
+        if self.standby {
+            return Err(Error::failed(
+                "this server is a read-only standby: it only replays the changes of another server",
+            )
+            .now("nothing was run")
+            .next("connect to the primary, for example with ?target_session_attrs=primary"));
+        }
+        let client = &self.connection.client;
+        let sent = client
+            .batch_execute(&self.session.settings().join(";"))
+            .await;
+        match sent.map_err(Fault::from) {
+            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
+            Err(fault)
+                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
+            {
+                self.session.watches_clients = false;
+                let settings = self.session.settings().join(";");
+                client.batch_execute(&settings).await.map_err(Fault::from)?;
+            }
+            sent => sent?,
+        }
+        lock::take(client, self.key, wait, &self.options.stop, tell).await
+    }
+
+    async fn unlock(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.adrift) {
+            // What is told as done must survive a crash of the server: a commit that waits for the disk carries all
+            // commits before it.
+            self.note(Entry {
+                kind: "end",
+                migration: None,
+                app_version: None,
+                reason: None,
+            })
+            .await?;
+        }
+        lock::release(&self.connection.client).await
+    }
+
+    async fn set_up(&mut self) -> Result<()> {
+        if self.format != Some(read::FORMAT) {
+            setup::tables(&mut self.connection.client, &self.recorder.names).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, batch: &Batch, set: &MigrationSet) -> Result<()> {
+        self.write(&self.recorder.batch(batch, set)).await
+    }
+
+    async fn apply(
+        &mut self,
+        units: &[Unit<'_>],
+        batch: i64,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Halt> {
+        self.adrift = true;
+        self.apply_units(units, batch, tell).await
+    }
+
+    async fn ask(&mut self, part: &Part) -> Result<Asked> {
+        self.ask_part(part).await
+    }
+
+    async fn sweep(
+        &mut self,
+        migration: &Migration,
+        part: &Part,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<usize> {
+        self.sweep_part(migration, part, tell).await
+    }
+
+    async fn note(&mut self, entry: Entry<'_>) -> Result<()> {
+        self.write(&[self.recorder.entry(&entry)]).await
+    }
+
+    async fn accept(
+        &mut self,
+        migration: &Migration,
+        seals: &[(PartKind, Option<String>)],
+        reason: &str,
+    ) -> Result<()> {
+        let entry = Entry {
+            kind: "accept",
+            migration: Some(migration),
+            app_version: None,
+            reason: Some(reason),
+        };
+        let accepted = self.recorder.accept(migration, seals);
+        self.write(&[accepted, self.recorder.entry(&entry)]).await
+    }
+
+    async fn holder(&mut self) -> Result<Option<Holder>> {
+        lock::holder(&self.connection.client, self.key).await
+    }
+}
+
+/// `15.18 (Debian …)` as 150018, `18beta1` as 180000.
+fn version_number(text: &str) -> u32 {
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let major = numbers.next().unwrap_or(0);
+    let minor = if text[..].contains('.') {
+        numbers.next().unwrap_or(0)
+    } else {
+        0
+    };
+    major * 10_000 + minor
+}

@@ -1,0 +1,255 @@
+//! Walks a plan over a backend: checks, the batch, the sweep, the ready parts, the units. Emits events, prints nothing.
+
+use crate::backend::{Asked, Backend, Entry, Event, Halt, Violation};
+use crate::error::{Error, Exit, Result};
+use crate::place::Place;
+use crate::plan::Plan;
+use crate::plan::schedule::{Unit, units};
+use crate::source::{Migration, MigrationId, MigrationSet, PartKind};
+use std::collections::BTreeSet;
+
+/// A backfill that still changes rows after so many rounds is not guarded, or somebody goes on writing old rows.
+const SWEEPS_MAX: usize = 5;
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Parts that are complete now, `subsystem/NNN_name` and part, in order.
+    pub parts: Vec<(String, PartKind)>,
+    /// Statements that were run.
+    pub statements: usize,
+}
+
+/// Runs a plan under the lock. What was done before an error is in the error's `now`.
+pub async fn run<B: Backend>(
+    backend: &mut B,
+    set: &MigrationSet,
+    plan: &Plan,
+    batch: i64,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Report> {
+    let mut later = BTreeSet::new();
+    for id in &plan.checks {
+        let first = plan.steps.first().is_some_and(|step| step.id == *id);
+        if !ask(backend, set, id, PartKind::Check, first).await? {
+            later.insert(id);
+        }
+    }
+    if let Some(taken) = &plan.batch {
+        backend.begin(taken, set).await?;
+    }
+    if let Some(version) = &plan.record_version {
+        backend
+            .note(Entry {
+                kind: "version",
+                migration: None,
+                app_version: Some(version),
+                reason: None,
+            })
+            .await?;
+    }
+    sweep(backend, set, plan, tell).await?;
+    for id in &plan.ready {
+        ask(backend, set, id, PartKind::Ready, true).await?;
+    }
+    let units = units(set, plan);
+    let batch = plan.batch.as_ref().map_or(batch, |taken| taken.number);
+    let mut report = Report::default();
+    let mut from = 0;
+    while from < units.len() {
+        let id = &units[from].migration.id;
+        if later.remove(id)
+            && let Err(error) = ask(backend, set, id, PartKind::Check, true).await
+        {
+            return Err(error.now(before(from)));
+        }
+        // Up to the next migration whose check could not be asked before.
+        let ahead = units[from..]
+            .iter()
+            .position(|unit| later.contains(&unit.migration.id));
+        let end = ahead.map_or(units.len(), |ahead| from + ahead);
+        let result = backend
+            .apply(&units[from..end], batch, &mut |event| {
+                report.count(&event);
+                tell(event);
+            })
+            .await;
+        if let Err(Halt { done, error }) = result {
+            let mut error = *error;
+            if error.now.is_none() {
+                error.now = Some(so_far(from + done, units.get(from + done)));
+            }
+            return Err(error);
+        }
+        from = end;
+    }
+    Ok(report)
+}
+
+impl Report {
+    fn count(&mut self, event: &Event) {
+        if let Event::Unit {
+            statements,
+            migration,
+            part,
+            complete,
+        } = event
+        {
+            self.statements += statements;
+            if *complete {
+                self.parts.push((migration.clone(), *part));
+            }
+        }
+    }
+}
+
+/// How much is true of the units before one that failed.
+fn before(done: usize) -> String {
+    match done {
+        0 => "nothing was changed by this run before it".to_string(),
+        1 => "one step before it is done and recorded".to_string(),
+        done => format!("{done} steps before it are done and recorded"),
+    }
+}
+
+/// What is true after a unit failed: everything before it is recorded, and of it nothing.
+fn so_far(done: usize, failed: Option<&Unit<'_>>) -> String {
+    let before = before(done);
+    match failed {
+        Some(unit) if unit.range.start > 0 => format!(
+            "the {} part of {} is done and recorded up to its statement {}; of the failed statement nothing is recorded; {before}",
+            unit.kind,
+            unit.migration.label(),
+            unit.range.start
+        ),
+        Some(unit) if unit.bare => format!(
+            "of the {} part of {} nothing is recorded; {before}",
+            unit.kind,
+            unit.migration.label()
+        ),
+        Some(unit) => format!(
+            "the {} part of {} was rolled back as a whole; {before}",
+            unit.kind,
+            unit.migration.label()
+        ),
+        None => before,
+    }
+}
+
+/// Runs the backfill parts again until a round changes nothing (traps P1).
+async fn sweep<B: Backend>(
+    backend: &mut B,
+    set: &MigrationSet,
+    plan: &Plan,
+    tell: &mut dyn FnMut(Event),
+) -> Result<()> {
+    for id in &plan.sweep {
+        let Some((migration, part)) = part(set, id, PartKind::Backfill) else {
+            continue;
+        };
+        let mut round = 1;
+        loop {
+            let changed = backend.sweep(migration, part, tell).await?;
+            tell(Event::Swept {
+                migration: migration.label(),
+                round,
+                changed,
+            });
+            if changed == 0 {
+                let rounds = format!("round {round} changed nothing");
+                backend
+                    .note(note("sweep", migration, Some(&rounds)))
+                    .await?;
+                break;
+            }
+            if round == SWEEPS_MAX {
+                return Err(Error::new(
+                    Exit::Refused,
+                    format!(
+                        "the backfill part of {} still changes rows after {SWEEPS_MAX} rounds",
+                        migration.label()
+                    ),
+                )
+                .at(Place::file(part.file.path.clone()))
+                .now("nothing destructive was run; the migrations are pending as before")
+                .next("guard its statements (UPDATE … WHERE new IS NULL), or stop the old version that still writes, then kmig finish"));
+            }
+            round += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Asks a check or ready part. False where it names what an earlier migration of the batch is about to make, and has to
+/// be asked again once that has run; `last` allows no such delay.
+async fn ask<B: Backend>(
+    backend: &mut B,
+    set: &MigrationSet,
+    id: &MigrationId,
+    kind: PartKind,
+    last: bool,
+) -> Result<bool> {
+    let Some((migration, part)) = part(set, id, kind) else {
+        return Ok(true);
+    };
+    let (what, now, next) = match kind {
+        PartKind::Check => (
+            "refuses the up",
+            "nothing was run",
+            "mend the rows that its query returns, then kmig up",
+        ),
+        _ => (
+            "refuses the finish",
+            "nothing destructive was run; the migrations are pending as before",
+            "mend the rows that its query returns, then kmig finish",
+        ),
+    };
+    let untouched = |error: Error| match error.now {
+        None => error.now(now),
+        Some(_) => error,
+    };
+    let Violation { statement, row } = match backend.ask(part).await.map_err(untouched)? {
+        Asked::Clear => {
+            backend.note(note(kind.name(), migration, None)).await?;
+            return Ok(true);
+        }
+        Asked::TooEarly(_) if !last => return Ok(false),
+        Asked::TooEarly(error) => return Err(untouched(error)),
+        Asked::Violation(violation) => violation,
+    };
+    let row: Vec<String> = row
+        .into_iter()
+        .map(|(column, value)| format!("{column} = {}", value.as_deref().unwrap_or("NULL")))
+        .collect();
+    let span = part.statements[statement].span;
+    Err(Error::new(
+        Exit::Refused,
+        format!(
+            "the {kind} part of {} {what}; the first row that it found: {}",
+            migration.label(),
+            row.join(", ")
+        ),
+    )
+    .at(Place::span(&part.file, span))
+    .now(now)
+    .next(next))
+}
+
+/// A line of the journal on something that was asked or swept.
+fn note<'a>(kind: &'a str, migration: &'a Migration, reason: Option<&'a str>) -> Entry<'a> {
+    Entry {
+        kind,
+        migration: Some(migration),
+        app_version: None,
+        reason,
+    }
+}
+
+fn part<'a>(
+    set: &'a MigrationSet,
+    id: &MigrationId,
+    kind: PartKind,
+) -> Option<(&'a Migration, &'a crate::source::Part)> {
+    let migration = set.get(id)?;
+    Some((migration, migration.part(kind)?))
+}
