@@ -1,0 +1,346 @@
+//! What can be typed. Parsing only: no effects, nothing decided.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Upgrades a database under a running application, in two phases.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kmig",
+    version,
+    about = "Upgrades a Postgres database under a running application, without downtime",
+    long_about = "Upgrades a Postgres database under a running application, without downtime.\n\n\
+        kmig up runs the up and backfill parts: non-destructive work, after which the old and the new version of the \
+        application run side by side. (This kmig does not judge what an up part holds: read kmig plan up.)\n\
+        kmig finish runs the finish parts, the destructive rest, once the old version is gone.",
+    after_help = "A first upgrade:\n  \
+        kmig init                  make kmig.toml and migrations/core/001_base/up.sql\n  \
+        kmig bootstrap             bring an empty database to the complete state\n  \
+        kmig new add_email         write the next migration\n  \
+        kmig plan up               every statement, and how it would be run\n  \
+        kmig up                    expand, while the old version runs\n  \
+        kmig status                where everything stands, and what to run next\n  \
+        kmig finish                contract, once the old version is gone\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage or files, 3 bootstrap is due, 4 finish is due, 5 up is due, 6 locked, 7 refused, \
+        8 files and database disagree, 9 the database is ahead. Interrupted, the same command continues.",
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file, or its folder; ./kmig.toml where it is not given (also KMIG_CONFIG)
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub config: Option<PathBuf>,
+    /// Database, for example postgres://app@localhost/app (also KMIG_URL, url in kmig.toml, DATABASE_URL)
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub url: Option<String>,
+    /// Say more; twice for the driver's own messages
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Say nothing but results and errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    pub quiet: bool,
+    /// Answer yes to the question of finish and undo
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub yes: bool,
+    /// Print one JSON document on stdout, on failure too
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make kmig.toml and a first migration in a folder
+    #[command(
+        after_help = "Writes over nothing: a file that is there already ends it (exit code 2)."
+    )]
+    Init {
+        /// The folder; the current one where it is not given
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
+    /// Write the next migration's folder
+    #[command(
+        after_help = "The number is the subsystem's next. All six parts: kmig new NAME --parts check,up,backfill,ready,finish,undo"
+    )]
+    New {
+        /// What it does, in a few words: add_email, or "add email"
+        name: String,
+        /// Its subsystem, a folder of migrations; made where it is not there
+        #[arg(short, long, default_value = "core")]
+        subsystem: String,
+        /// The parts to write, with commas between them
+        #[arg(short, long, value_delimiter = ',', default_value = "up")]
+        parts: Vec<PartName>,
+    },
+    /// Bring a fresh database to the complete state
+    #[command(
+        after_help = "Runs each migration's up, backfill and finish in order, as one batch. Killed in between, the same command goes on.\n\
+        On a database that is bootstrapped already it runs nothing: 0 where all is executed, else the code of what is due.\n\
+        No application runs on such a database yet, so there is no gate and no question, and check and ready parts are not asked."
+    )]
+    Bootstrap {
+        /// Options of a run
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Expand: run every new migration's up and backfill, while the old version runs
+    #[command(
+        after_help = "Interrupted, the same command goes on at the first statement that is not done.\n\
+        While an older batch owes its finish, new migrations wait (exit code 4).\n\
+        One command for every pod, on fresh and running databases alike: kmig up --bootstrap"
+    )]
+    Up {
+        /// Options of `up`
+        #[command(flatten)]
+        up: UpArgs,
+        /// Options of a run
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Contract: run every pending migration's finish, once the old version is gone
+    #[command(
+        after_help = "Before the first destructive statement each backfill is run again until it changes nothing, and the ready parts \
+        must return no row. Nothing overrides that. This kmig has no evidence yet about who is connected, so it wants your word, \
+        keeps it in the journal, and asks once more (--yes answers):\n  \
+        kmig finish --assume-gone --reason \"gateway 1.x was scaled to zero, see CHG-4711\""
+    )]
+    Finish {
+        /// The gate
+        #[command(flatten)]
+        gate: GateArgs,
+        /// Why (kept in the journal)
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Options of a run
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Take back the pending batch, newest first, as long as its finish has not begun
+    #[command(
+        after_help = "Runs the undo part of each migration of the batch. One that ran and has no undo part refuses all, beforehand \
+        (exit code 7). After a half-run up, what is not there counts as undone. kmig does not look at who is connected: take the \
+        new version of the application down first. It asks before it begins (--yes answers)."
+    )]
+    Undo {
+        /// Options of a run
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Show every migration, its state, and what to do next
+    #[command(
+        after_help = "Takes no lock and writes nothing; SELECT on kmig's tables is enough, on a standby too.\n\
+        --exit-code ends with the first that holds of: 3 bootstrap, 8 disagree, 9 ahead, 5 interrupted up or undo, 4 finish, 5 up, 0."
+    )]
+    Status {
+        /// End with the code of what is due, instead of 0
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// List every migration and its state, one line each
+    List {
+        /// End with the code of what is due, instead of 0
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Show exactly what a command would run, statement by statement
+    #[command(
+        after_help = "Takes no lock, writes nothing, asks nothing; a refusal is shown with its exit code. The same as --dry-run of the command."
+    )]
+    Plan {
+        /// The command
+        command: Planned,
+        /// Options of `up`
+        #[command(flatten)]
+        up: UpArgs,
+    },
+    /// Check the files without a database, or against one
+    #[command(
+        after_help = "Reads and parses every file, and names all that is wrong at once (exit code 2). With --db: 8 where files and database \
+        disagree, 9 where the database is ahead. It does not judge whether an up part is destructive."
+    )]
+    Check {
+        /// Compare with the database too: changed, missing, ahead, late
+        #[arg(long)]
+        db: bool,
+    },
+    /// Wait until an up or a finish has been done, for init containers; only looks
+    #[command(
+        after_help = "Polls with growing pauses and ends with 0 once it is so. Where the time runs out it ends with the code of what is due:\n\
+        3 bootstrap, 4 finish, 5 up, 8 where files and database disagree, 9 where the database is ahead. A pod of the old version\n\
+        that restarts on a database that is ahead is let through by --for up as long as all its own files are applied."
+    )]
+    Wait {
+        /// What to wait for
+        #[arg(long = "for", value_name = "COMMAND")]
+        awaited: Awaited,
+        /// How long to wait at most
+        #[arg(long, value_name = "TIME", default_value = "5min")]
+        timeout: String,
+    },
+    /// Accept the edit of a migration that has run; kept in the journal with its reason
+    #[command(
+        after_help = "Records the checksums of the files as they are now, and runs nothing:\n  \
+        kmig accept core/001_base --reason \"only a comment was added\""
+    )]
+    Accept {
+        /// The migration, core/001_base; core/1 will do
+        name: String,
+        /// Why the edit is fine
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// How long to wait for another executor
+        #[arg(long, value_name = "TIME", default_value = "60s")]
+        lock_wait: String,
+    },
+    /// Print each effective setting and where it came from
+    #[command(
+        after_help = "A flag beats the environment (KMIG_ and the key in capitals: KMIG_APP_VERSION), that beats kmig.toml, and that the default.\n\
+        Passwords are shown as ***."
+    )]
+    Config,
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "For bash: kmig completions bash >~/.local/share/bash-completion/completions/kmig"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "kmig man >kmig.1; man ./kmig.1")]
+    Man,
+}
+
+/// A command that can be planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Planned {
+    /// kmig up
+    Up,
+    /// kmig finish
+    Finish,
+    /// kmig undo
+    Undo,
+    /// kmig bootstrap
+    Bootstrap,
+}
+
+/// What `wait` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Awaited {
+    /// Every migration is expanded
+    Up,
+    /// Every migration is executed
+    Finish,
+}
+
+/// A part that `new` can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PartName {
+    /// Non-destructive
+    Up,
+    /// Data work after up
+    Backfill,
+    /// Destructive
+    Finish,
+    /// Takes back an up
+    Undo,
+    /// Asked before up
+    Check,
+    /// Asked before finish
+    Ready,
+}
+
+/// Options of every command that runs statements.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Show what would be run, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for another executor: 500ms, 10s, 5min, 1h
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_wait: String,
+    /// How long a statement waits for a lock before it makes way for the application [default: 500ms]
+    #[arg(long, value_name = "TIME")]
+    pub lock_timeout: Option<String>,
+    /// How long a statement that made way is tried again [default: 5min]
+    #[arg(long, value_name = "TIME")]
+    pub ddl_deadline: Option<String>,
+}
+
+/// Options of `up`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct UpArgs {
+    /// Stop after this migration, core/019_x; the rest stays new
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<String>,
+    /// Serve a fresh database too, as bootstrap does
+    #[arg(long)]
+    pub bootstrap: bool,
+    /// Finish the older batch first (needs --assume-gone and --reason)
+    #[arg(long)]
+    pub finish_first: bool,
+    /// Run this late migration all the same; may be given several times (needs --reason)
+    #[arg(long, value_name = "NAME", requires = "reason")]
+    pub allow_late: Vec<String>,
+    /// The application version that the database has, where none is recorded (needs --reason)
+    #[arg(long, value_name = "VERSION", requires = "reason")]
+    pub from_version: Option<String>,
+    /// The gate
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Why (kept in the journal)
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// The gate of `finish`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GateArgs {
+    /// The old version of the application is gone: take my word for it (needs --reason)
+    #[arg(long, requires = "reason")]
+    pub assume_gone: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_description_of_the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

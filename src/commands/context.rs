@@ -1,0 +1,169 @@
+//! What every command has at hand: settings, terminal, the way to files and to the database.
+
+use crate::backend::Stop;
+use crate::backend::postgres::{Options, Postgres, connect::CancelHandle, environment};
+use crate::cli::Global;
+use crate::error::{Diagnostic, Error, Exit, Result, reason};
+use crate::report::progress::Progress;
+use crate::report::style::Style;
+use crate::settings::Settings;
+use crate::source::{Dialect, MigrationSet, load, parse};
+use secrecy::ExposeSecret;
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+
+/// What the surroundings of the process are like.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Questions can be asked.
+    pub asks: bool,
+    /// How stdout is coloured.
+    pub style: Style,
+    /// Width of stdout's terminal.
+    pub width: Option<u16>,
+}
+
+/// Where a signal finds what to cancel.
+pub type Cancel = Arc<Mutex<Option<CancelHandle>>>;
+
+/// What every command has at hand.
+pub struct Context {
+    /// The checked configuration, or what is wrong with it: `init` and `man` need none.
+    pub settings: Result<Settings>,
+    /// Global options.
+    pub global: Global,
+    /// The terminal.
+    pub terminal: Terminal,
+    /// Who tells what happens.
+    pub progress: Progress,
+    /// What a signal cancels.
+    pub cancel: Cancel,
+    /// How a signal keeps the next statement from being begun.
+    pub stop: Stop,
+}
+
+impl Context {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn settings(&self) -> Result<&Settings> {
+        self.settings.as_ref().map_err(Clone::clone)
+    }
+
+    /// Reads and parses every migration file.
+    ///
+    /// # Errors
+    /// Everything that is wrong in them, at once.
+    pub fn migrations(&self) -> Result<MigrationSet> {
+        let settings = self.settings()?;
+        self.migrations_for(settings, settings.dialect()?)
+    }
+
+    fn migrations_for(&self, settings: &Settings, dialect: Dialect) -> Result<MigrationSet> {
+        let shown = settings.migrations.trim_end_matches('/');
+        let folder =
+            load::read(&settings.migrations_folder(), shown, dialect).map_err(|error| {
+                Error::files(vec![
+                    Diagnostic::file(
+                        shown,
+                        format!("the migrations folder cannot be read: {}", reason(&error)),
+                    )
+                    .help(match &settings.config {
+                        Some(_) => "kmig init makes one; migrations = \"…\" in kmig.toml names another",
+                        None => "there is no kmig.toml here either: run kmig in the project's folder or name it with -c; kmig init makes a new one",
+                    }),
+                ])
+            })?;
+        parse::set(folder, &settings.depends_on, dialect).map_err(Error::files)
+    }
+
+    /// Connects to the database.
+    ///
+    /// # Errors
+    /// No url, one that cannot be read, or a server that cannot be reached.
+    pub async fn open(&self) -> Result<Postgres> {
+        let settings = self.settings()?;
+        settings.dialect()?;
+        let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
+        let who = who();
+        let target = environment::target(url, &announcement(&who)).map_err(|error| {
+            let mut failure = Error::usage(error.message);
+            failure.next = error.help;
+            failure
+        })?;
+        for warning in &target.warnings {
+            self.progress.say(warning);
+        }
+        let options = Options {
+            schema: settings.schema.clone(),
+            table: settings.table.clone(),
+            lock_timeout: settings.lock_timeout,
+            ddl_deadline: settings.ddl_deadline,
+            run: format!("{:016x}", fastrand::u64(..)),
+            by: who,
+            stop: self.stop.clone(),
+        };
+        let postgres = Postgres::open(&target, options).await?;
+        if let Ok(mut slot) = self.cancel.lock() {
+            *slot = Some(postgres.canceller());
+        }
+        Ok(postgres)
+    }
+
+    /// Asks a question that only yes answers.
+    ///
+    /// # Errors
+    /// No was answered, or nobody can be asked.
+    pub fn confirm(&self, question: &str) -> Result<()> {
+        if self.global.yes {
+            return Ok(());
+        }
+        if !self.terminal.asks {
+            return Err(Error::usage(format!(
+                "{question} Nobody can be asked: stdin is no terminal"
+            ))
+            .now("nothing was run")
+            .next("the same command with --yes"));
+        }
+        let answered = dialoguer::Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact();
+        match answered {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::usage("answered no").now("nothing was run")),
+            Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::Interrupted => {
+                self.progress.end_line();
+                Err(Error::new(
+                    Exit::Interrupted,
+                    "stopped by a signal: nothing was answered",
+                )
+                .now("nothing was run"))
+            }
+            Err(error) => Err(
+                Error::usage(format!("the question could not be asked: {error}"))
+                    .now("nothing was run")
+                    .next("the same command with --yes"),
+            ),
+        }
+    }
+}
+
+/// `user@host`, as it stands in schema_meta.
+fn who() -> String {
+    let user = whoami::username().unwrap_or_else(|_| "unknown".to_string());
+    match whoami::hostname() {
+        Ok(host) => format!("{user}@{host}"),
+        Err(_) => user,
+    }
+}
+
+/// How kmig announces itself: `kmig/0.1.0 user@host 4711`, at most 63 bytes.
+fn announcement(who: &str) -> String {
+    let pid = std::process::id();
+    let mut name = format!("kmig/{} {who} {pid}", env!("CARGO_PKG_VERSION"));
+    name.retain(|c| c.is_ascii() && !c.is_ascii_control());
+    name.truncate(63);
+    name
+}

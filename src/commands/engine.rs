@@ -1,0 +1,278 @@
+//! The walk that bootstrap, up, finish and undo share: read without the lock, decide, lock, read again, decide again, do.
+
+use super::context::Context;
+use crate::backend::postgres::Postgres;
+use crate::backend::{Backend, Entry};
+use crate::error::{Error, Exit, Result, SAME};
+use crate::execute::{self, Report};
+use crate::plan::history::History;
+use crate::plan::refusal::Refusal;
+use crate::plan::state::{Due, SchemaState};
+use crate::plan::{App, Command, Plan, plan};
+use crate::report::status::next;
+use crate::report::{Answer, count, object};
+use crate::settings::duration;
+use crate::source::MigrationSet;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// An override that is journaled before anything runs under it.
+pub struct Override {
+    /// `assume-gone`, `allow-late`, `from-version`.
+    pub kind: &'static str,
+    /// The user's words.
+    pub reason: String,
+}
+
+/// What is to be run, and how.
+pub struct Job<'a> {
+    /// The command's name as it is typed.
+    pub verb: &'static str,
+    /// The command as the engine sees it.
+    pub command: Command,
+    /// Show, and run nothing.
+    pub dry_run: bool,
+    /// How long to wait for another executor.
+    pub wait: Duration,
+    /// Overrides in force.
+    pub overrides: Vec<Override>,
+    /// Run only while this command is refused because of what is pending: another pod may have done both by now, and
+    /// what is pending then is what it has just expanded.
+    pub only_before: Option<Command>,
+    /// Asked once there is something to do and before anything is done: the gate, the question.
+    pub consent: &'a Consent<'a>,
+}
+
+/// Lets a plan pass, or says why not.
+pub type Consent<'a> = dyn Fn(&Plan) -> Result<()> + 'a;
+
+/// Reads `--lock-wait`.
+pub fn lock_wait(text: &str) -> Result<Duration> {
+    duration::read(text).map_err(|why| Error::usage(format!("--lock-wait: {why}")))
+}
+
+/// Runs a job from the files to its answer.
+pub async fn run(context: &Context, job: &Job<'_>) -> Result<Answer> {
+    let set = context.migrations()?;
+    let mut database = context.open().await?;
+    run_on(context, &set, &mut database, job).await
+}
+
+/// Runs a job on a database that is connected.
+pub async fn run_on(
+    context: &Context,
+    set: &MigrationSet,
+    database: &mut Postgres,
+    job: &Job<'_>,
+) -> Result<Answer> {
+    let app = &context.settings()?.app;
+    let history = database.history().await?;
+    let decided = decide(set, history.as_ref(), app, &job.command);
+    if job.dry_run {
+        let plan = decided?;
+        warn(context, &plan);
+        let style = context.terminal.style;
+        return Ok(crate::report::plan::answer(job.verb, set, &plan, style));
+    }
+    match decided {
+        Ok(plan) => {
+            warn(context, &plan);
+            if plan.is_empty() {
+                return Ok(told(job, None, set, history.as_ref(), context));
+            }
+            (job.consent)(&plan)?;
+        }
+        // What looks refused may be the middle of somebody else's run: wait for its end and look again.
+        Err(_) if database.holder().await?.is_some() => {}
+        Err(error) => return Err(error),
+    }
+    database
+        .lock(job.wait, &mut |event| context.progress.event(event))
+        .await?;
+    let result = locked(context, set, database, job, app).await;
+    context.progress.end();
+    // The error of the run is what the user needs; a lock that cannot be given back goes with the session. Giving it
+    // back also makes durable what was done, so an error there is no success.
+    let unlocked = database.unlock().await;
+    let answer = result?;
+    unlocked?;
+    Ok(answer)
+}
+
+/// The part of the walk that is under the lock.
+async fn locked(
+    context: &Context,
+    set: &MigrationSet,
+    database: &mut Postgres,
+    job: &Job<'_>,
+    app: &App,
+) -> Result<Answer> {
+    let mut total = Report::default();
+    let mut noted = false;
+    loop {
+        let history = database.history().await?;
+        let decided = decide(set, history.as_ref(), app, &job.command);
+        let plan = match decided {
+            Ok(plan) => plan,
+            // An interrupted batch was completed, and what is new has to wait for its finish.
+            Err(error) if total.statements > 0 || !total.parts.is_empty() => {
+                let done = told(job, Some(&total), set, history.as_ref(), context);
+                let now = done.text.lines().next().unwrap_or_default().to_string();
+                return Err(error.now(now));
+            }
+            Err(error) => return Err(error),
+        };
+        let overtaken = job
+            .only_before
+            .as_ref()
+            .is_some_and(|command| !waits(set, history.as_ref(), app, command));
+        if plan.is_empty() || overtaken {
+            let ran = (total != Report::default()).then_some(&total);
+            return Ok(told(job, ran, set, history.as_ref(), context));
+        }
+        (job.consent)(&plan)?;
+        database.set_up().await?;
+        if !noted {
+            for entry in &job.overrides {
+                database
+                    .note(Entry {
+                        kind: entry.kind,
+                        migration: None,
+                        app_version: None,
+                        reason: Some(&entry.reason),
+                    })
+                    .await?;
+            }
+            noted = true;
+        }
+        let statements = plan.steps.iter().map(|step| step.to - step.from).sum();
+        context.progress.begin(statements);
+        let batch = history.as_ref().map_or(1, |history| history.batch);
+        let report = execute::run(database, set, &plan, batch, &mut |event| {
+            context.progress.event(event);
+        })
+        .await
+        .map_err(|error| again(error, job.verb));
+        context.progress.end();
+        let report = report?;
+        total.statements += report.statements;
+        total.parts.extend(report.parts);
+        let resumed = plan
+            .batch
+            .as_ref()
+            .is_some_and(|batch| batch.take.is_empty());
+        if !(resumed && matches!(job.command, Command::Up(_))) {
+            let history = database.history().await?;
+            return Ok(told(job, Some(&total), set, history.as_ref(), context));
+        }
+    }
+}
+
+/// Whether a command is refused because an older batch owes its finish.
+pub fn waits(set: &MigrationSet, history: Option<&History>, app: &App, command: &Command) -> bool {
+    matches!(
+        plan(set, history, app, command),
+        Err(Refusal::PendingFirst { .. })
+    )
+}
+
+fn decide(
+    set: &MigrationSet,
+    history: Option<&History>,
+    app: &App,
+    command: &Command,
+) -> Result<Plan> {
+    plan(set, history, app, command).map_err(Refusal::error)
+}
+
+/// An error of a run that says nothing of how to go on: the same command continues.
+fn again(error: Error, verb: &str) -> Error {
+    match (&error.next, error.exit) {
+        (Some(next), _) => {
+            let next = next.replace(SAME, &format!("kmig {verb}"));
+            error.next(next)
+        }
+        (None, Exit::Failed) => {
+            // What the machine or the session ran out of is no fault of the file.
+            let machine = error.server.as_ref().is_some_and(|server| {
+                ["08", "53", "57P", "58"]
+                    .iter()
+                    .any(|class| server.code.starts_with(class))
+            });
+            let place = error.place.as_ref().filter(|_| !machine);
+            let place = place.map(|place| place.path.clone());
+            let mend = place.map_or_else(String::new, |path| format!("mend {path}, then "));
+            error.next(format!(
+                "{mend}kmig {verb}, which continues where it stopped"
+            ))
+        }
+        (None, _) => error.next(format!("kmig {verb}, which continues where it stopped")),
+    }
+}
+
+fn warn(context: &Context, plan: &Plan) {
+    for warning in &plan.warnings {
+        context.progress.say(warning);
+    }
+}
+
+/// What a person is told at the end: what was run, or that there was nothing to run.
+fn told(
+    job: &Job<'_>,
+    ran: Option<&Report>,
+    set: &MigrationSet,
+    history: Option<&History>,
+    context: &Context,
+) -> Answer {
+    let due = SchemaState::compare(set, history).due();
+    let Some(report) = ran else {
+        let what = match job.command {
+            Command::Bootstrap => "Already bootstrapped: every migration is executed.",
+            Command::Up(_) => "Nothing new.",
+            Command::Finish => "Nothing is pending.",
+            Command::Undo => "Nothing to take back: no batch is pending.",
+        };
+        return answer(what, &Report::default(), due, context);
+    };
+    let what = match job.command {
+        Command::Bootstrap => "Bootstrapped",
+        Command::Up(_) => "Expanded",
+        Command::Finish => "Finished",
+        Command::Undo => "Taken back",
+    };
+    let migrations: BTreeSet<&String> = report.parts.iter().map(|(name, _)| name).collect();
+    let what = if report.parts.is_empty() {
+        format!("{what}: nothing had to be run; the application version is recorded.")
+    } else {
+        format!(
+            "{what} {}: {}.",
+            count(migrations.len(), "migration"),
+            count(report.statements, "statement")
+        )
+    };
+    answer(&what, report, due, context)
+}
+
+fn answer(what: &str, report: &Report, due: Due, context: &Context) -> Answer {
+    let style = context.terminal.style;
+    let text = match due {
+        Due::Nothing => what.to_string(),
+        due => format!("{what}\n{}", next(due, style)),
+    };
+    let parts: Vec<_> = report
+        .parts
+        .iter()
+        .map(|(migration, part)| json!({ "migration": migration, "part": part.name() }))
+        .collect();
+    Answer {
+        exit: Exit::Done,
+        text,
+        document: object(json!({
+            "message": what,
+            "parts": parts,
+            "statements": report.statements,
+            "due": { "code": due.exit() as u8, "command": due.command() },
+        })),
+    }
+}

@@ -1,0 +1,72 @@
+//! One file per command, each a straight list of calls: read, decide, do, tell.
+
+mod accept;
+mod bootstrap;
+mod check;
+mod config;
+mod context;
+mod engine;
+mod finish;
+mod init;
+mod manual;
+mod new;
+mod plan;
+mod status;
+mod undo;
+mod up;
+mod wait;
+
+pub use context::{Context, Terminal};
+
+use crate::cli::{Cli, Verb};
+use crate::error::Result;
+use crate::report::Answer;
+use crate::settings::Flags;
+
+/// Runs the command that was typed.
+pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
+    match &cli.verb {
+        Verb::Init { directory } => init::run(directory, cli.global.config.as_deref()),
+        Verb::New {
+            name,
+            subsystem,
+            parts,
+        } => new::run(context, name, subsystem, parts),
+        Verb::Bootstrap { run } => bootstrap::run(context, run).await,
+        Verb::Up { up, run } => up::run(context, up, run).await,
+        Verb::Finish { gate, reason, run } => {
+            finish::run(context, gate, reason.as_deref(), run).await
+        }
+        Verb::Undo { run } => undo::run(context, run).await,
+        Verb::Status { exit_code } => status::status(context, *exit_code).await,
+        Verb::List { exit_code } => status::list(context, *exit_code).await,
+        Verb::Plan { command, up } => plan::run(context, *command, up).await,
+        Verb::Check { db } => check::run(context, *db).await,
+        Verb::Wait { awaited, timeout } => wait::run(context, *awaited, timeout).await,
+        Verb::Accept {
+            name,
+            reason,
+            lock_wait,
+        } => accept::run(context, name, reason, lock_wait).await,
+        Verb::Config => config::run(context),
+        Verb::Completions { shell } => Ok(manual::completions(*shell)),
+        Verb::Man => manual::man(),
+    }
+}
+
+/// What the command line sets in the configuration.
+pub fn flags(cli: &Cli) -> Flags {
+    let run = match &cli.verb {
+        Verb::Bootstrap { run }
+        | Verb::Up { run, .. }
+        | Verb::Finish { run, .. }
+        | Verb::Undo { run } => Some(run),
+        _ => None,
+    };
+    Flags {
+        config: cli.global.config.clone(),
+        url: cli.global.url.clone(),
+        lock_timeout: run.and_then(|run| run.lock_timeout.clone()),
+        ddl_deadline: run.and_then(|run| run.ddl_deadline.clone()),
+    }
+}

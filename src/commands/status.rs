@@ -1,0 +1,50 @@
+//! `kmig status` and `kmig list`.
+
+use super::context::Context;
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::plan::state::{Due, SchemaState};
+use crate::report::Answer;
+use crate::report::status::{Page, list as list_page, status as status_page};
+
+/// The page of every migration, its state, and what to do next.
+pub async fn status(context: &Context, exit_code: bool) -> Result<Answer> {
+    show(context, exit_code, true).await
+}
+
+/// One line per migration.
+pub async fn list(context: &Context, exit_code: bool) -> Result<Answer> {
+    show(context, exit_code, false).await
+}
+
+async fn show(context: &Context, exit_code: bool, page: bool) -> Result<Answer> {
+    let settings = context.settings()?;
+    let set = context.migrations()?;
+    let mut database = context.open().await?;
+    let history = database.history().await?;
+    let state = SchemaState::compare(&set, history.as_ref());
+    // Where nothing is to be done nobody is at work either, and one query is enough.
+    let holder = match state.due() {
+        Due::Nothing => None,
+        _ => database.holder().await?,
+    };
+    let version = settings.app.version.as_deref();
+    let app = settings.app_name.as_deref().map(|name| match version {
+        Some(version) => format!("the files are {name} {version}"),
+        None => format!("the files are {name}"),
+    });
+    let data = Page {
+        database: database.database(),
+        app,
+        history: history.as_ref(),
+        holder,
+        warnings: &set.warnings,
+        width: context.terminal.width,
+    };
+    let style = context.terminal.style;
+    Ok(if page {
+        status_page(&state, &data, exit_code, style)
+    } else {
+        list_page(&state, &data, exit_code, style)
+    })
+}

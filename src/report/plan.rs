@@ -1,0 +1,240 @@
+//! A plan, statement by statement. Pure.
+
+use super::style::Style;
+use super::{Answer, count};
+use crate::error::Exit;
+use crate::place::line_column;
+use crate::plan::Plan;
+use crate::plan::schedule::{Unit, units};
+use crate::source::{MigrationId, MigrationSet, PartKind};
+use crate::sql::Class;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// Statements longer than this are shown by their first lines.
+const LINES_SHOWN: usize = 12;
+
+/// The plan of a command as text and JSON.
+pub fn answer(command: &str, set: &MigrationSet, plan: &Plan, style: Style) -> Answer {
+    let units = units(set, plan);
+    let statements: usize = units.iter().map(|unit| unit.range.len()).sum();
+    let mut text = String::new();
+    let mut line = |words: &str| {
+        let _ = writeln!(text, "{words}");
+    };
+    if let Some(batch) = &plan.batch
+        && !(batch.take.is_empty() && batch.leave.is_empty())
+    {
+        let version = batch
+            .app_version
+            .as_ref()
+            .map_or_else(String::new, |version| {
+                format!(", application version {version}")
+            });
+        line(&format!(
+            "{} batch {} takes on {}{version}",
+            style.dim("--"),
+            batch.number,
+            count(batch.take.len(), "migration"),
+        ));
+    }
+    if let Some(version) = &plan.record_version {
+        line(&format!(
+            "{} nothing to run; records the application version {version}",
+            style.dim("--")
+        ));
+    }
+    asked(
+        set,
+        &plan.checks,
+        PartKind::Check,
+        "asked first: a row stops everything",
+        style,
+        &mut line,
+    );
+    asked(
+        set,
+        &plan.sweep,
+        PartKind::Backfill,
+        "run again until it changes nothing",
+        style,
+        &mut line,
+    );
+    asked(
+        set,
+        &plan.ready,
+        PartKind::Ready,
+        "asked before the first destructive step: a row stops everything",
+        style,
+        &mut line,
+    );
+    for unit in &units {
+        line("");
+        line(&heading(unit, style));
+        for at in unit.range.clone() {
+            if let Some(part) = unit.part {
+                let words = part.statements[at].span.of(&part.file.text);
+                for words in words.lines().take(LINES_SHOWN) {
+                    line(&format!("   {words}"));
+                }
+                if words.lines().nth(LINES_SHOWN).is_some() {
+                    line(&style.dim(&format!(
+                        "   … {} more",
+                        count(words.lines().count() - LINES_SHOWN, "line")
+                    )));
+                }
+                if let Some(data) = part.statements[at].copy_data {
+                    let rows = data.of(&part.file.text).lines().count();
+                    line(&style.dim(&format!("   … {} of data", count(rows, "line"))));
+                }
+            }
+        }
+    }
+    line("");
+    let command_line = style.bold(&format!("kmig {command}"));
+    line(&match plan.is_empty() {
+        true => format!("{command_line} would do nothing."),
+        false => format!(
+            "{command_line}: {} in {}",
+            count(statements, "statement"),
+            count(units.len(), "step"),
+        ),
+    });
+    Answer {
+        exit: Exit::Done,
+        text: text.trim_start_matches('\n').trim_end().to_string(),
+        document: document(command, set, plan, &units),
+    }
+}
+
+fn asked(
+    set: &MigrationSet,
+    ids: &[MigrationId],
+    kind: PartKind,
+    why: &str,
+    style: Style,
+    line: &mut dyn FnMut(&str),
+) {
+    for id in ids {
+        let part = set.get(id).and_then(|migration| migration.part(kind));
+        if let Some(part) = part {
+            line("");
+            line(&format!(
+                "{} {} {}",
+                style.dim("--"),
+                style.bold(&part.file.path),
+                style.dim(&format!("· {why}"))
+            ));
+            for statement in &part.statements {
+                for words in statement.span.of(&part.file.text).lines().take(LINES_SHOWN) {
+                    line(&format!("   {words}"));
+                }
+            }
+        }
+    }
+}
+
+fn heading(unit: &Unit<'_>, style: Style) -> String {
+    let name = match unit.part {
+        Some(part) => part.file.path.clone(),
+        None => format!("{} ({} part: none)", unit.migration.label(), unit.kind),
+    };
+    format!(
+        "{} {} {}",
+        style.dim("--"),
+        style.bold(&name),
+        style.dim(&format!("· {} · then {}", how(unit), then(unit)))
+    )
+}
+
+fn how(unit: &Unit<'_>) -> String {
+    if unit.bare {
+        "outside a transaction, journaled before and after".to_string()
+    } else if unit.range.is_empty() {
+        "nothing to run, only recorded".to_string()
+    } else {
+        format!(
+            "one transaction of {}",
+            count(unit.range.len(), "statement")
+        )
+    }
+}
+
+fn then(unit: &Unit<'_>) -> String {
+    match unit.then {
+        None => "new again".to_string(),
+        Some(progress) => match progress.columns() {
+            (state, Some(part), done) => format!("{state} ({part}, {done} done)"),
+            (state, None, _) => state.to_string(),
+        },
+    }
+}
+
+fn document(
+    command: &str,
+    set: &MigrationSet,
+    plan: &Plan,
+    units: &[Unit<'_>],
+) -> Map<String, Value> {
+    let labels = |ids: &[MigrationId]| -> Vec<String> {
+        ids.iter()
+            .filter_map(|id| set.get(id))
+            .map(crate::source::Migration::label)
+            .collect()
+    };
+    let batch = plan.batch.as_ref().map(|batch| {
+        json!({
+            "number": batch.number,
+            "takes": labels(&batch.take),
+            "app_version": batch.app_version,
+        })
+    });
+    let steps: Vec<Value> = units
+        .iter()
+        .map(|unit| {
+            let statements: Vec<Value> = unit
+                .range
+                .clone()
+                .filter_map(|at| {
+                    let part = unit.part?;
+                    let statement = &part.statements[at];
+                    let place = line_column(&part.file.text, statement.span.start);
+                    Some(json!({
+                        "line": place.line,
+                        "column": place.column,
+                        "sql": statement.span.of(&part.file.text),
+                        "class": class(&statement.class),
+                    }))
+                })
+                .collect();
+            json!({
+                "migration": unit.migration.label(),
+                "part": unit.kind.name(),
+                "path": unit.part.map(|part| part.file.path.clone()),
+                "transaction": !unit.bare,
+                "then": unit.then.map(|progress| progress.columns().0),
+                "statements": statements,
+            })
+        })
+        .collect();
+    super::object(json!({
+        "command": command,
+        "batch": batch,
+        "checks": labels(&plan.checks),
+        "sweep": labels(&plan.sweep),
+        "ready": labels(&plan.ready),
+        "record_version": plan.record_version,
+        "steps": steps,
+        "warnings": plan.warnings,
+    }))
+}
+
+fn class(class: &Class) -> &'static str {
+    match class {
+        Class::Plain => "plain",
+        Class::Lone => "lone",
+        Class::Session => "session",
+        Class::Own => "own-transaction",
+        Class::Bare(_) => "no-transaction",
+    }
+}

@@ -1,0 +1,157 @@
+//! What is told while a command runs, on stderr: a bar on a terminal, plain lines off it.
+
+use super::count;
+use super::style::Style;
+use crate::backend::Event;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::Cell;
+use std::io::Write;
+use std::time::Duration;
+
+/// How often the bar is drawn while nothing is told.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Writes events to stderr.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    /// Statements that are recorded; the bar runs ahead of it, and back where a transaction is tried again.
+    recorded: Cell<u64>,
+    quiet: bool,
+    verbose: bool,
+    style: Style,
+}
+
+impl Progress {
+    /// A bar where stderr is a terminal, lines elsewhere, nothing where it is quiet.
+    pub fn new(terminal: bool, quiet: bool, verbose: bool, style: Style) -> Self {
+        let bar = (terminal && !quiet).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+            // No time left is told: one statement takes a millisecond, the next an hour.
+            let template = "{spinner} {wide_msg} {pos}/{len} statements {elapsed_precise}";
+            if let Ok(template) = ProgressStyle::with_template(template) {
+                bar.set_style(template);
+            }
+            bar
+        });
+        Progress {
+            bar,
+            recorded: Cell::new(0),
+            quiet,
+            verbose,
+            style,
+        }
+    }
+
+    /// A run of so many statements begins.
+    pub fn begin(&self, statements: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(statements as u64);
+            bar.set_position(0);
+            self.recorded.set(0);
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            // Through a long statement the clock goes on, or kmig looks hung.
+            bar.enable_steady_tick(TICK);
+        }
+    }
+
+    /// The run is over; its bar goes away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Tells one event.
+    pub fn event(&self, event: Event) {
+        match event {
+            Event::Statement => {
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+            }
+            Event::Unit {
+                statements,
+                migration,
+                part,
+                complete,
+            } => {
+                self.recorded.set(self.recorded.get() + statements as u64);
+                if let Some(bar) = &self.bar {
+                    bar.set_position(self.recorded.get());
+                    // What is complete is no longer what runs.
+                    bar.set_message(match complete {
+                        true => String::new(),
+                        false => format!("{migration} {part}"),
+                    });
+                }
+                if complete && !self.quiet {
+                    let tick = self.style.green("ok");
+                    self.line(&format!("{tick}    {migration} {part}"));
+                }
+            }
+            Event::Waiting(Some(holder)) => self.say(&format!(
+                "waiting for another executor: {} (server process {})",
+                holder.application, holder.pid
+            )),
+            Event::Waiting(None) => self.say("waiting for another executor"),
+            Event::Retry {
+                place,
+                message,
+                left,
+                blockers,
+            } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(self.recorded.get());
+                }
+                let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+                let who = if who.is_empty() {
+                    String::new()
+                } else {
+                    format!("; in the way: {}", who.join(", "))
+                };
+                self.say(&format!(
+                    "{place}: {message}; made way for the application, trying again for {:.1} s at most{who}",
+                    left.as_secs_f64()
+                ));
+            }
+            Event::Notice { severity, message } => {
+                if severity != "DEBUG" {
+                    self.say(&format!("{}: {message}", severity.to_lowercase()));
+                }
+            }
+            Event::Reconciled(what) => self.say(&what),
+            Event::Swept {
+                migration,
+                round,
+                changed,
+            } => {
+                if changed > 0 || self.verbose {
+                    self.say(&format!(
+                        "swept the backfill of {migration}, round {round}: {} changed rows",
+                        count(changed, "statement")
+                    ));
+                }
+            }
+        }
+    }
+
+    /// A line that is no error.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.line(&format!("{} {text}", self.style.yellow("note:")));
+        }
+    }
+
+    /// Ends the line of a question that got no answer.
+    pub fn end_line(&self) {
+        drop(writeln!(std::io::stderr()));
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) if !bar.is_hidden() => bar.println(text),
+            // A reader that has gone is no reason to stop a migration.
+            _ => drop(writeln!(std::io::stderr(), "{text}")),
+        }
+    }
+}
