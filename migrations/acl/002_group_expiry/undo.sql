@@ -1,0 +1,1 @@
+alter table consumer_groups drop column expires_at;

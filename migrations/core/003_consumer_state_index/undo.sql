@@ -1,0 +1,1 @@
+drop index concurrently consumers_state_idx;
