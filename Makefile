@@ -1,0 +1,23 @@
+# Everything is run through cargo; what needs a Postgres server finds or installs one first (scripts/ensure-postgres)
+# and starts throw-away servers of its own.
+
+.DEFAULT_GOAL := help
+.PHONY: help build test demo bench
+
+help: ## shows this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## builds the program, optimised: target/release/kmig
+	cargo build --release
+
+test: ## format, lints, and every test; a missing server is a failure
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
+
+demo: ## upgrades the sample under live clients of both versions
+	cargo build --bin kmig --example demo
+	@bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin cargo run --quiet --example demo
+
+bench: ## round trips and times over networks of several speeds
+	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin cargo bench --bench '*'

@@ -1,0 +1,23 @@
+//! The integration tests, one binary: a module per subject.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_config;
+mod bad_files;
+mod bad_server;
+mod bare_statements;
+mod common;
+mod conninfo_psql;
+mod crash;
+mod docs;
+mod errors;
+mod harness;
+mod odd_defaults;
+mod odd_files;
+mod pipes;
+mod psql_split;
+mod review;
+mod secrets;
+mod session_effects;
+mod tidy;

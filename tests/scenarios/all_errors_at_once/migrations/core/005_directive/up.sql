@@ -1,0 +1,2 @@
+-- kmig:please
+select 1;

@@ -1,0 +1,1 @@
+update users set shout = upper(name) where shout is null;

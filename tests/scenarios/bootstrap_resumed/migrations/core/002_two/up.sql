@@ -1,0 +1,2 @@
+insert into one default values;
+create table two ();

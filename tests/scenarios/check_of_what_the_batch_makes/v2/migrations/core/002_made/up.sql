@@ -1,0 +1,1 @@
+create table made as select a from t;

@@ -1,0 +1,1 @@
+select a from made group by a having count(*) > 1;

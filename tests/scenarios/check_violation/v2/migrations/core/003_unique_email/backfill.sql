@@ -1,0 +1,1 @@
+insert into emails select email from users on conflict do nothing;

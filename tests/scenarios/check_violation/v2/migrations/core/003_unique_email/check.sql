@@ -1,0 +1,1 @@
+select email, count(*) from users group by email having count(*) > 1;

@@ -1,0 +1,1 @@
+create table emails (email text primary key);

@@ -1,0 +1,1 @@
+create table countries (code text primary key, name text not null, note text);

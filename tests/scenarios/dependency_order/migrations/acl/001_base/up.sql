@@ -1,0 +1,1 @@
+insert into trail (what) values ('acl/1');

@@ -1,0 +1,1 @@
+insert into trail (what) values ('billing/1');

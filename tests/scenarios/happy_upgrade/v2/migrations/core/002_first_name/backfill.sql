@@ -1,0 +1,1 @@
+update customers set first_name = split_part(name, ' ', 1) where first_name is null;

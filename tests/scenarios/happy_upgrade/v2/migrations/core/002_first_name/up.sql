@@ -1,0 +1,1 @@
+alter table customers add column first_name text;

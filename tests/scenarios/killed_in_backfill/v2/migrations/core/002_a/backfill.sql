@@ -1,0 +1,2 @@
+update t set b = 1 where b is null;
+select pg_sleep(seconds) from brake;

@@ -1,0 +1,2 @@
+drop index concurrently t_a;
+alter table t drop column nope;

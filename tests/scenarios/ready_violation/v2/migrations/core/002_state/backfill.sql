@@ -1,0 +1,1 @@
+update jobs set status = 'done' where status is null and state = 1;

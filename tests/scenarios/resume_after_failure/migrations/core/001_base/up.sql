@@ -1,0 +1,1 @@
+create table log (id int generated always as identity, line text);

@@ -1,0 +1,2 @@
+create table after ();
+create index concurrently after_i on after ((1));

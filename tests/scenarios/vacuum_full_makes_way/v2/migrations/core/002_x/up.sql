@@ -1,0 +1,2 @@
+vacuum (full) t;
+create table x ();
