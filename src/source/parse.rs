@@ -109,19 +109,16 @@ impl Reader {
                 parts.insert(kind, part);
             }
         }
-        self.add(
-            subsystem,
+        let id = MigrationId {
+            subsystem: subsystem.to_string(),
             number,
-            Migration {
-                id: MigrationId {
-                    subsystem: subsystem.to_string(),
-                    number,
-                },
-                name: name.to_string(),
-                path: folder.path,
-                parts,
-            },
-        );
+        };
+        self.add(Migration {
+            id,
+            name: name.to_string(),
+            path: folder.path,
+            parts,
+        });
     }
 
     /// A file beside the folders: `V1__init.sql`, named by refinery's own rules, is a migration with an up part only.
@@ -162,23 +159,22 @@ impl Reader {
         if let Some(part) = self.part(PartKind::Up, entry) {
             parts.insert(PartKind::Up, part);
         }
-        self.add(
-            subsystem,
+        let id = MigrationId {
+            subsystem: subsystem.to_string(),
             number,
-            Migration {
-                id: MigrationId {
-                    subsystem: subsystem.to_string(),
-                    number,
-                },
-                name: format!("{number}_{name}"),
-                path,
-                parts,
-            },
-        );
+        };
+        self.add(Migration {
+            id,
+            name: format!("{number}_{name}"),
+            path,
+            parts,
+        });
     }
 
-    fn add(&mut self, subsystem: &str, number: u64, migration: Migration) {
-        let numbers = self.subsystems.entry(subsystem.to_string()).or_default();
+    fn add(&mut self, migration: Migration) {
+        let MigrationId { subsystem, number } = &migration.id;
+        let number = *number;
+        let numbers = self.subsystems.entry(subsystem.clone()).or_default();
         if let Some(first) = numbers.get(&number) {
             let message = format!(
                 "two migrations of {subsystem} have the number {number}: this one and {}",
