@@ -1,6 +1,6 @@
 //! kmig.toml and the environment: what is wrong is told at its place, and what wins is what the contract says.
 
-use crate::common::{Case, document, expect};
+use crate::support::case::{Case, document, expect};
 use crate::support::kmig::project;
 use crate::support::server::Server;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::common::{Case, EMPTY, document, expect, unprivileged};
+use crate::support::case::{Case, EMPTY, document, expect, unprivileged};
 use crate::support::server::Server;
 
 const GOOD: (&str, &str) = ("migrations/core/001_good/up.sql", "create table good ();");

@@ -1,6 +1,6 @@
 //! Servers that cannot serve: each is told apart, with its code and what to do, and nothing is changed.
 
-use crate::common::{Case, EMPTY, expect};
+use crate::support::case::{Case, EMPTY, expect};
 use crate::support::kmig::project;
 use crate::support::server::{Server, ServerOptions};
 
@@ -306,14 +306,18 @@ fn tables_that_are_not_as_kmig_made_them_are_refused() {
         case.sql(damage);
         case.project
             .write("migrations/core/002_more/up.sql", "create table more ();");
-        let before = case.sql(crate::common::RELATIONS);
+        let before = case.sql(crate::support::case::RELATIONS);
         for command in COMMANDS {
             let what = format!("{command} after {damage}");
             let output = case.kmig(&format!("kmig {command}")).run();
             let output = expect(&what, output, *code, texts);
             assert!(output.stderr.contains("next:"), "{what}: {output}");
         }
-        assert_eq!(case.sql(crate::common::RELATIONS), before, "{damage}");
+        assert_eq!(
+            case.sql(crate::support::case::RELATIONS),
+            before,
+            "{damage}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Statements that run in no transaction: what a failure or a crash leaves behind is cleared, and the rest is done (traps P10, P11).
 
-use crate::common::{Case, EMPTY, Hold};
+use crate::support::case::{Case, EMPTY, Hold};
 use crate::support::server::Server;
 
 const UP: &str = "migrations/core/002_x/up.sql";

@@ -1,6 +1,6 @@
 //! The documentation says what the program has: commands, flags, exit codes, settings, and links that lead somewhere.
 
-use crate::common::{Case, EMPTY};
+use crate::support::case::{Case, EMPTY};
 use crate::support::server::Server;
 use clap::{Command, CommandFactory};
 use kmig::cli::Cli;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Case, EMPTY, document, expect};
+use crate::support::case::{Case, EMPTY, document, expect};
 use crate::support::server::Server;
 
 const UP: &str = "migrations/core/050_x/up.sql";

@@ -1,6 +1,6 @@
 //! A server, a database or a role may have odd defaults: kmig comes to the same result as with the usual ones.
 
-use crate::common::{Case, EMPTY, expect};
+use crate::support::case::{Case, EMPTY, expect};
 use crate::support::server::Server;
 
 /// An upgrade with a bit of everything that a default could spoil.

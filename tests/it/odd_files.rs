@@ -1,6 +1,6 @@
 //! Files that look odd and are right.
 
-use crate::common::{Case, EMPTY, expect, shell};
+use crate::support::case::{Case, EMPTY, expect, shell};
 use crate::support::server::Server;
 
 #[test]

@@ -1,6 +1,6 @@
 //! kmig in a pipe: a reader that goes is no failure, colours are for terminals, and `--json` is one document, always.
 
-use crate::common::{Case, EMPTY, document, expect, shell};
+use crate::support::case::{Case, EMPTY, document, expect, shell};
 use crate::support::server::Server;
 
 const FILES: [(&str, &str); 3] = [

@@ -1,6 +1,6 @@
 //! What a run tells of itself where it did not go straight: retries, signals, rights that are missing, a lock that is lost.
 
-use crate::common::{Case, EMPTY, Hold, document, expect};
+use crate::support::case::{Case, EMPTY, Hold, document, expect};
 use crate::support::server::Server;
 
 const BASE: (&str, &str) = (

@@ -1,6 +1,6 @@
 //! No password is ever printed or stored: not on success, not in errors, not in logs, not on the server.
 
-use crate::common::{Case, EMPTY};
+use crate::support::case::{Case, EMPTY};
 use crate::support::kmig::Kmig;
 use crate::support::server::{Server, ServerOptions};
 
@@ -185,7 +185,7 @@ fn a_session_shows_no_password() {
             "create table t (); select pg_advisory_lock(1);",
         ),
     ]);
-    let mut hold = crate::common::Hold::new(&case, "select pg_advisory_lock(1)");
+    let mut hold = crate::support::case::Hold::new(&case, "select pg_advisory_lock(1)");
     let url = case
         .server
         .url(&case.database)

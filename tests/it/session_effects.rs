@@ -1,6 +1,6 @@
 //! What a user's statement does to the session ends with its part, and a resumed part has it again (traps P5, P6, P12, P13).
 
-use crate::common::{Case, EMPTY, Hold};
+use crate::support::case::{Case, EMPTY, Hold};
 use crate::support::server::Server;
 
 const UP: &str = "migrations/core/002_x/up.sql";

@@ -113,12 +113,15 @@ fn nothing_prints_but_the_shell_and_the_progress() {
 
 #[test]
 fn every_test_module_is_run() {
-    let main = fs::read_to_string(root().join("tests/it/main.rs")).expect("the list of modules");
-    for (path, _) in sources("tests/it") {
-        let module = path.trim_start_matches("tests/it/").trim_end_matches(".rs");
-        if module != "main" && !module.contains('/') {
-            let line = format!("mod {module};");
-            assert!(main.lines().any(|found| found == line), "{path} is not run");
+    for folder in ["tests/it", "tests/faults"] {
+        let main = root().join(folder).join("main.rs");
+        let main = fs::read_to_string(main).expect("the list of modules");
+        for (path, _) in sources(folder) {
+            let module = path[folder.len() + 1..].trim_end_matches(".rs");
+            if module != "main" && !module.contains('/') {
+                let line = format!("mod {module};");
+                assert!(main.lines().any(|found| found == line), "{path} is not run");
+            }
         }
     }
 }

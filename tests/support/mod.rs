@@ -8,6 +8,7 @@
     reason = "each binary that includes this module uses its own share of it"
 )]
 
+pub mod case;
 pub mod kmig;
 pub mod programs;
 pub mod proxy;

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::support::kmig::{Kmig, Output, Project, binary, project, words};
-use crate::support::server::Server;
+use super::kmig::{Kmig, Output, Project, binary, project, words};
+use super::server::Server;
 
 /// kmig.toml of a project that says nothing by itself.
 pub const EMPTY: (&str, &str) = ("kmig.toml", "");

@@ -1,0 +1,6 @@
+//! The fault tests, one binary: what dies, hangs, crowds or stands in the way, a module per kind of fault.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
