@@ -12,6 +12,7 @@ pub mod environment;
 mod explain;
 mod fault;
 mod group;
+mod leftovers;
 mod lock;
 pub mod names;
 pub mod passfile;
