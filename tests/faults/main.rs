@@ -5,5 +5,6 @@ mod support;
 
 mod connection;
 mod crash;
+mod crowds;
 mod every_kind;
 mod inside;
