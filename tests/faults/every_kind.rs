@@ -140,7 +140,7 @@ impl Stage {
         {
             panic!("{title}: {difference}\nand run again:\n{output}");
         }
-        self.assert_nothing_left(database, title);
+        assert_nothing_left(&self.server, database, title);
         let journal = "select j::text from schema_meta_journal j";
         let journal = self.server.psql(database, journal);
         for text in [
@@ -164,22 +164,6 @@ impl Stage {
         assert_eq!(status.code, verb.due(), "{title}: {status}");
     }
 
-    /// No session, lock or transaction of kmig outlives it for long.
-    pub fn assert_nothing_left(&self, database: &str, title: &str) {
-        let sql = "select format('session %s: %s %s', pid, state, query) from pg_stat_activity \
-                   where datname = current_database() and application_name ~ 'kmig' \
-                   union all select format('lock %s', l::text) from pg_locks l join pg_database d on d.oid = l.database \
-                   where d.datname = current_database() and l.locktype = 'advisory'";
-        let since = Instant::now();
-        loop {
-            let left = self.server.psql(database, sql);
-            if left.is_empty() {
-                return;
-            }
-            assert!(since.elapsed() < PATIENCE, "{title}: left over:\n{left}");
-        }
-    }
-
     /// Removes a database. A subscription is one of the server's and keeps it.
     pub fn drop(&self, database: &str) {
         let sql = format!(
@@ -190,6 +174,22 @@ impl Stage {
 
     fn fingerprint(&self, database: &str) -> Vec<String> {
         fingerprint(&self.server, database)
+    }
+}
+
+/// No session, lock or transaction of kmig outlives it for long.
+pub fn assert_nothing_left(server: &Server, database: &str, title: &str) {
+    let sql = "select format('session %s: %s %s', pid, state, query) from pg_stat_activity \
+               where datname = current_database() and application_name ~ 'kmig' \
+               union all select format('lock %s', l::text) from pg_locks l join pg_database d on d.oid = l.database \
+               where d.datname = current_database() and l.locktype = 'advisory'";
+    let since = Instant::now();
+    loop {
+        let left = server.psql(database, sql);
+        if left.is_empty() {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "{title}: left over:\n{left}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::every_kind::assert_nothing_left;
 use crate::support::fingerprint::{difference, fingerprint};
 use crate::support::kmig::{Output, Project, Running, project};
 use crate::support::server::{Server, ServerOptions};
@@ -322,14 +323,7 @@ impl<'a> Trial<'a> {
         if let Some(difference) = difference(undisturbed, &found) {
             panic!("{title}: {difference}");
         }
-        self.await_rows(
-            &database,
-            "select pid from pg_stat_activity where datname = current_database() and application_name ~ 'kmig' \
-             union all select pid from pg_locks where locktype = 'advisory' \
-             and database = (select oid from pg_database where datname = current_database())",
-            str::is_empty,
-            &title,
-        );
+        assert_nothing_left(self.server, &database, &title);
         self.drop(&database);
     }
 
@@ -380,13 +374,13 @@ impl<'a> Trial<'a> {
 }
 
 /// A session that stays in the way.
-struct Session {
+pub struct Session {
     child: Child,
 }
 
 impl Session {
     /// Opens it, and returns once its statements have answered `there`.
-    fn open(server: &Server, database: &str, sql: &str) -> Self {
+    pub fn open(server: &Server, database: &str, sql: &str) -> Self {
         let mut child = server
             .psql_command(database)
             .stdin(Stdio::piped())
@@ -406,7 +400,7 @@ impl Session {
     }
 
     /// Ends it, and with it its transaction.
-    fn end(mut self) {
+    pub fn end(mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }

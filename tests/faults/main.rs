@@ -7,4 +7,6 @@ mod connection;
 mod crash;
 mod crowds;
 mod every_kind;
+mod grammar;
 mod inside;
+mod torture;
