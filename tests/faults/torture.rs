@@ -183,7 +183,10 @@ impl<'a> Walk<'a> {
             .start();
         let struck = line.struck_or(|| running.has_ended() || there && self.waits());
         if !struck {
+            // It may come to its point yet.
             drop(in_the_way);
+            line.struck_or(|| running.has_ended());
+            line.release();
             return running.wait();
         }
         match fault {
