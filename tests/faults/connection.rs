@@ -44,7 +44,11 @@ fn stopped(stop: impl Fn(&Server)) {
     if !Server::available() {
         return;
     }
-    let server = Server::start(&ServerOptions::default());
+    // Commits that do not wait for the disk stay off it for long: a crash loses them, if it loses any.
+    let server = Server::start(&ServerOptions {
+        conf: vec!["wal_writer_delay = '10s'".to_owned()],
+        ..ServerOptions::default()
+    });
     let stage = Stage::new(&server);
     let gate = stage.gate();
     let running = stage.up_to_the_gate(stage.kmig(&["up"]));

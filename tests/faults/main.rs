@@ -5,4 +5,6 @@ mod support;
 
 mod connection;
 mod crash;
+mod failover;
+mod signals;
 mod stage;

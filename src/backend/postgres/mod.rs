@@ -98,6 +98,7 @@ impl Postgres {
     /// # Errors
     /// The server cannot be reached, or refuses the role.
     pub async fn open(target: &conninfo::Target, options: Options) -> Result<Self> {
+        tracing::debug!(target = %target.describe(), "connecting");
         let connection = connect::connect(target).await.map_err(Error::from)?;
         let server = connection
             .parameters

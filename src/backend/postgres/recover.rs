@@ -70,6 +70,11 @@ impl Postgres {
         self.connection = connection;
         self.identity = Some(now);
         tell(Event::Recovered);
+        if missing > 0 {
+            tell(Event::Reconciled(format!(
+                "the server lost the last {missing} transactions in its crash, each with its record: they are run again"
+            )));
+        }
         Ok(())
     }
 
