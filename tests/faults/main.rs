@@ -5,6 +5,7 @@ mod support;
 
 mod connection;
 mod crash;
+mod crowds;
 mod failover;
 mod signals;
 mod stage;

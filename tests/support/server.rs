@@ -371,6 +371,25 @@ impl Server {
         );
     }
 
+    /// Asks again and again until SQL answers with these rows.
+    ///
+    /// # Panics
+    /// Where it never does.
+    pub fn await_rows(&self, database: &str, sql: &str, rows: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let found = self.psql(database, sql);
+            if found == rows {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{sql}\nstays at {found:?} and never is {rows:?}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// How many lines the server has logged.
     pub fn log_length(&self) -> usize {
         lock(&self.log.lines).len()
