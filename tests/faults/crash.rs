@@ -16,6 +16,8 @@ use crate::support::wire_proxy::{At, Harm, WireProxy};
 enum End {
     /// `kill -9`.
     Killed,
+    /// SIGTERM, which kmig answers by cancelling and leaving.
+    Asked,
     /// The connection is cut, and kmig lives.
     Cut,
     /// The server crashes and comes back.
@@ -42,6 +44,11 @@ fn killed_at_any_point_of_a_finish() {
 #[test]
 fn killed_at_any_point_of_an_undo() {
     everywhere(End::Killed, &[Verb::Undo]);
+}
+
+#[test]
+fn asked_to_stop_at_any_point() {
+    everywhere(End::Asked, &Verb::ALL);
 }
 
 #[test]
@@ -86,7 +93,8 @@ fn everywhere(end: End, verbs: &[Verb]) {
     };
     let all = std::env::var_os("KMIG_EVERY_POINT").is_some();
     let (first, step) = match end {
-        End::Cut if !all => (1, 3),
+        End::Asked if !all => (1, 3),
+        End::Cut if !all => (3, 3),
         End::ServerCrashed if !all => (2, 3),
         _ => (1, 1),
     };
@@ -106,7 +114,7 @@ fn ends_at(stage: &Stage, verb: Verb, point: usize, end: End) -> bool {
     let database = stage.start_of(verb);
     let line = WireProxy::start(stage.server.port());
     match end {
-        End::Killed | End::ServerCrashed => line.harm(At::After(point), Harm::Hold),
+        End::Killed | End::Asked | End::ServerCrashed => line.harm(At::After(point), Harm::Hold),
         End::Cut => line.harm(At::After(point), Harm::Cut),
         End::CommitUnheard => line.harm(At::CommitAnswer(point), Harm::Cut),
     }
@@ -118,6 +126,11 @@ fn ends_at(stage: &Stage, verb: Verb, point: usize, end: End) -> bool {
             let output = running.kill();
             line.release();
             output
+        }
+        End::Asked if struck => {
+            running.signal("TERM");
+            line.release();
+            running.wait()
         }
         End::ServerCrashed if struck => {
             stage.server.stop_immediate();
