@@ -56,11 +56,13 @@ pub fn status(state: &SchemaState, page: &Page<'_>, exit_code: bool, style: Styl
     if let Some(holder) = &page.holder {
         let _ = write!(
             text,
-            "\n{} {} is at work (server process {}, connected {} s ago)",
+            "\n{} {holder} {}",
             style.yellow("!"),
-            holder.application,
-            holder.pid,
-            holder.seconds
+            if holder.gone {
+                "still holds the lock; the next executor ends it"
+            } else {
+                "is at work"
+            }
         );
     }
     let next = match &page.holder {

@@ -12,9 +12,12 @@ pub mod environment;
 mod explain;
 mod fault;
 mod group;
+mod holder;
 mod lock;
 pub mod names;
 pub mod passfile;
+mod pooler;
+mod query;
 mod read;
 mod record;
 mod same_index;
@@ -26,11 +29,12 @@ pub mod tls;
 mod watch;
 pub mod wire;
 
-use super::{Asked, Backend, Entry, Event, Halt, Holder, Stop};
+use super::{Asked, Backend, Ending, Entry, Event, Halt, Holder, Scene, Stop};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
+use crate::run::RunId;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
 use fault::Fault;
@@ -54,7 +58,7 @@ pub struct Options {
     /// How long a statement that makes way is tried again.
     pub ddl_deadline: Duration,
     /// One run of kmig, told apart from all others.
-    pub run: String,
+    pub run: RunId,
     /// `user@host`.
     pub by: String,
     /// Whether a signal wants the run to end.
@@ -68,9 +72,13 @@ pub struct Postgres {
     session: Session,
     recorder: Recorder,
     key: i64,
+    /// Whether this session took the lock.
+    locked: bool,
     standby: bool,
     database: String,
     format: Option<i64>,
+    /// The server process that answers, which is not the one that a pooler announced.
+    pid: i32,
     /// Whether transactions were committed that may not have reached the disk.
     adrift: bool,
     /// Where a second connection is to be had.
@@ -101,13 +109,15 @@ impl Postgres {
             recorder: Recorder {
                 names,
                 author: Author {
-                    run: options.run.clone(),
+                    run: options.run.to_string(),
                     by: options.by.clone(),
                 },
             },
+            pid: connection.backend_pid,
             connection,
             options,
             key: 0,
+            locked: false,
             standby: false,
             database: String::new(),
             format: None,
@@ -148,6 +158,85 @@ impl Postgres {
             .map_err(|error| Fault::from(error).error())
     }
 
+    /// Who holds the lock, and what it does, once [`Backend::history`] has been read.
+    ///
+    /// # Errors
+    /// The server is a standby, where the lock is not, or the connection fails.
+    pub async fn scene(&mut self) -> Result<Option<Scene>> {
+        self.refuse_standby()?;
+        let names = self.format.map(|_| &self.recorder.names);
+        holder::scene(&self.connection.client, self.key, &self.options.run, names).await
+    }
+
+    /// Tells the server to end the lock's holder, if it is still the one that was seen.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn end(&mut self, holder: &Holder) -> Result<Ending> {
+        holder::end(&self.connection.client, self.key, holder).await
+    }
+
+    /// Journals that the lock was broken, without the lock: another executor may have it by now. Nothing where kmig's
+    /// tables are not there.
+    ///
+    /// # Errors
+    /// The rights are missing, or the connection fails.
+    pub async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()> {
+        if self.format.is_none() {
+            return Ok(());
+        }
+        let line = self.recorder.broken(holder, reason);
+        let sql = format!("BEGIN READ WRITE; {line}; COMMIT");
+        let client = &self.connection.client;
+        let Err(error) = client.batch_execute(&sql).await else {
+            return Ok(());
+        };
+        // The first error is what the user needs.
+        let _ = client.batch_execute("ROLLBACK").await;
+        Err(Fault::from(error).error())
+    }
+
+    fn refuse_standby(&self) -> Result<()> {
+        if !self.standby {
+            return Ok(());
+        }
+        Err(Error::failed(
+            "this server is a read-only standby: it only replays the changes of another server",
+        )
+        .now("nothing was run")
+        .next("connect to the primary, for example with ?target_session_attrs=primary"))
+    }
+
+    /// Sets what the session runs under, and takes the lock.
+    async fn settle_and_take(
+        &mut self,
+        wait: Duration,
+        other: Option<&Connection>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let client = &self.connection.client;
+        let sent = client
+            .batch_execute(&self.session.settings().join(";"))
+            .await;
+        match sent.map_err(Fault::from) {
+            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
+            Err(fault)
+                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
+            {
+                self.session.watches_clients = false;
+                let settings = self.session.settings().join(";");
+                client.batch_execute(&settings).await.map_err(Fault::from)?;
+            }
+            sent => sent?,
+        }
+        let (this, stop) = (&self.options.run, &self.options.stop);
+        lock::take(client, self.key, wait, this, stop, tell).await?;
+        match other {
+            Some(other) => self.excludes(other).await,
+            None => Ok(()),
+        }
+    }
+
     fn notices(&mut self, tell: &mut dyn FnMut(Event)) {
         while let Ok(notice) = self.connection.messages.try_recv() {
             tell(Event::Notice {
@@ -183,6 +272,7 @@ impl Backend for Postgres {
     async fn history(&mut self) -> Result<Option<History>> {
         let reading = read::reading(
             &self.connection.client,
+            self.connection.backend_pid,
             self.options.schema.as_deref(),
             &self.options.table,
         )
@@ -194,33 +284,27 @@ impl Backend for Postgres {
         self.standby = reading.standby;
         self.database = reading.database;
         self.format = reading.format;
+        if self.locked && reading.pid != self.pid {
+            return Err(pooler::refused(
+                "another server process answers now than the one that holds the lock",
+            ));
+        }
+        self.pid = reading.pid;
         Ok(reading.history)
     }
 
     async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        if self.standby {
-            return Err(Error::failed(
-                "this server is a read-only standby: it only replays the changes of another server",
-            )
-            .now("nothing was run")
-            .next("connect to the primary, for example with ?target_session_attrs=primary"));
+        self.refuse_standby()?;
+        let other = match self.pooled() {
+            true => self.own_process().await?,
+            false => None,
+        };
+        let taken = self.settle_and_take(wait, other.as_ref(), tell).await;
+        self.locked = taken.is_ok();
+        if taken.is_err() {
+            self.clear_pooled().await;
         }
-        let client = &self.connection.client;
-        let sent = client
-            .batch_execute(&self.session.settings().join(";"))
-            .await;
-        match sent.map_err(Fault::from) {
-            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
-            Err(fault)
-                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
-            {
-                self.session.watches_clients = false;
-                let settings = self.session.settings().join(";");
-                client.batch_execute(&settings).await.map_err(Fault::from)?;
-            }
-            sent => sent?,
-        }
-        lock::take(client, self.key, wait, &self.options.stop, tell).await
+        taken
     }
 
     async fn unlock(&mut self) -> Result<()> {
@@ -235,7 +319,10 @@ impl Backend for Postgres {
             })
             .await?;
         }
-        lock::release(&self.connection.client).await
+        self.locked = false;
+        let released = lock::release(&self.connection.client).await;
+        self.clear_pooled().await;
+        released
     }
 
     async fn set_up(&mut self) -> Result<()> {
@@ -293,7 +380,7 @@ impl Backend for Postgres {
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
-        lock::holder(&self.connection.client, self.key).await
+        holder::holder(&self.connection.client, self.key, &self.options.run).await
     }
 }
 

@@ -30,6 +30,11 @@ impl Session {
             ("default_transaction_deferrable", "off".into()),
             ("standard_conforming_strings", "on".into()),
             ("synchronous_commit", "off".into()),
+            // A client whose machine is gone closes no socket: the server finds it dead within half a minute, and ends
+            // its transaction. On a Unix socket they are taken and mean nothing.
+            ("tcp_keepalives_idle", "15".into()),
+            ("tcp_keepalives_interval", "5".into()),
+            ("tcp_keepalives_count", "3".into()),
         ];
         if self.server >= 140_000 {
             settings.push(("idle_session_timeout", "0".into()));
@@ -59,6 +64,9 @@ impl Session {
         lines
     }
 }
+
+/// Leaves nothing of this session behind for the next client of a pooler, which may not do that by itself.
+pub const CLEARED: &str = "DISCARD ALL";
 
 /// Makes the commit of the current transaction wait for the disk, and with it all commits before.
 pub const DURABLE: &str = "SET LOCAL synchronous_commit TO on";
