@@ -7,7 +7,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use kmig::machine;
 use kmig::run::RunId;
 
-use crate::support::case::{Case, EMPTY, Hold, expect, until};
+use crate::support::case::{Case, EMPTY, Hold, expect, shell, until};
+use crate::support::kmig::Output;
 use crate::support::server::Server;
 
 const SLEEPS: &str = "select exists (select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database())";
@@ -238,4 +239,71 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
             return;
         }
     }
+}
+
+/// What `lock break` was asked about may be another's by the time of the answer.
+#[test]
+fn only_the_holder_that_was_shown_is_ended() {
+    if !Server::available() {
+        return;
+    }
+    let case = Case::new(&[EMPTY]);
+
+    // Answered no: it stays.
+    let held = forged(&case, "one");
+    let pid = case.sql(HOLDER);
+    let output = asked(&case, "n", || {});
+    expect("no", output, 2, &["one (server process", "answered no"]);
+    assert_eq!(case.sql(HOLDER), pid);
+    // Gone by itself.
+    let output = asked(&case, "y", || {
+        drop(held);
+        until(&case, &format!("select ({HOLDER}) is null"));
+    });
+    expect("gone", output, 0, &["given it back by itself"]);
+    // Another one has it.
+    let first = forged(&case, "first");
+    let mut second = None;
+    let output = asked(&case, "y", || {
+        drop(first);
+        until(&case, &format!("select ({HOLDER}) is null"));
+        second = Some(forged(&case, "second"));
+    });
+    expect(
+        "another",
+        output,
+        6,
+        &["first", "second", "nobody was ended"],
+    );
+    // The same one: it is ended, and there are no tables for a journal yet.
+    let output = asked(&case, "y", || {});
+    expect(
+        "the same",
+        output,
+        0,
+        &["Broke the lock: second", "Nobody holds it now."],
+    );
+    assert_eq!(case.sql(HOLDER), "");
+    drop(second);
+}
+
+/// Runs `lock break` on a terminal, does something while its question stands there, and gives the answer.
+fn asked(case: &Case, answer: &str, meanwhile: impl FnOnce()) -> Output {
+    let project = &case.project;
+    for name in ["keys", "screen", "asked", "answer"] {
+        let _ = std::fs::remove_file(project.path().join(name));
+    }
+    let line = "mkfifo keys; exec 3<>keys; script -qefc '\"$KMIG\" lock break' screen <keys >/dev/null & \
+        until grep -q 'y/N' screen 2>/dev/null; do sleep 0.02; done; touch asked; \
+        until [ -s answer ]; do sleep 0.02; done; cat answer >&3; wait $!; code=$?; cat screen; exit $code";
+    let run = shell(project.path(), line).env("KMIG_URL", case.server.url(&case.database));
+    let running = run.start();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !project.path().join("asked").exists() {
+        assert!(std::time::Instant::now() < deadline, "nothing was asked");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    meanwhile();
+    project.write("answer", answer);
+    running.wait()
 }
