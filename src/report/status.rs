@@ -67,7 +67,7 @@ pub fn status(state: &SchemaState, page: &Page<'_>, exit_code: bool, style: Styl
     }
     let next = match &page.holder {
         // What looks interrupted is what that one is in the middle of.
-        Some(_) if due.command().is_some() => {
+        Some(holder) if !holder.gone && due.command().is_some() => {
             format!("Next: wait for its end, then {}", style.cyan("kmig status"))
         }
         _ => next(due, style),

@@ -55,7 +55,11 @@ fn the_orphan_of_a_killed_run_is_ended_by_the_next_one() {
     case.says(
         "kmig status --exit-code",
         5,
-        &["its process is gone", "the next executor ends it"],
+        &[
+            "its process is gone",
+            "the next executor ends it",
+            "Next: kmig up",
+        ],
     );
     case.says("kmig lock show", 0, &["its process is gone"]);
     case.says(

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::case::{Case, EMPTY, expect};
+use crate::support::case::{Case, EMPTY, Hold, expect, until};
 use crate::support::kmig::{Kmig, Output, words};
 use crate::support::pgbouncer::PgBouncer;
 
@@ -289,7 +289,7 @@ fn the_lock_excludes_through_a_session_pool_and_beside_it() {
         "migrations/core/002_b/up.sql",
         "insert into a select 2 from pg_advisory_xact_lock(4711);",
     );
-    let mut brake = crate::support::case::Hold::new(case, "select pg_advisory_xact_lock(4711)");
+    let mut brake = Hold::new(case, "select pg_advisory_xact_lock(4711)");
     let waits = "select exists (select from pg_stat_activity where wait_event = 'advisory' and datname = current_database())";
     for through in [true, false] {
         let start = |pool: bool| {
@@ -300,7 +300,7 @@ fn the_lock_excludes_through_a_session_pool_and_beside_it() {
             }
         };
         let first = start(through).start();
-        crate::support::case::until(case, waits);
+        until(case, waits);
         let late = |pool: bool| {
             let line = "kmig up --lock-wait 100ms";
             if pool {
@@ -330,4 +330,43 @@ fn the_lock_excludes_through_a_session_pool_and_beside_it() {
         "1 2"
     );
     assert_eq!(pooled.sql(SETTINGS), "");
+}
+
+/// What is killed behind a pooler leaves a server session with the lock; the next executor is not kept out for ever.
+#[test]
+fn a_run_that_is_killed_behind_a_session_pool_is_continued() {
+    if !PgBouncer::available() {
+        return;
+    }
+    let pooled = Pooled::new("session", &["server_reset_query ="]);
+    let case = &pooled.case;
+    case.run("kmig bootstrap", 0);
+    case.project.write(
+        "migrations/core/002_b/up.sql",
+        "insert into a select 2 from pg_advisory_xact_lock(4711);",
+    );
+    let mut brake = Hold::new(case, "select pg_advisory_xact_lock(4711)");
+    let first = pooled.kmig("kmig up").start();
+    until(
+        case,
+        "select exists (select from pg_stat_activity where wait_event = 'advisory' and datname = current_database())",
+    );
+    let killed = format!(".{}.", first.pid());
+    first.kill();
+    let second = pooled.kmig("kmig up --lock-wait 30s").start();
+    // It waits for the brake in its turn, once the first is gone.
+    until(
+        case,
+        &format!(
+            "select count(*) = 1 and bool_and(strpos(application_name, '{killed}') = 0) from pg_stat_activity \
+             where wait_event = 'advisory' and datname = current_database()"
+        ),
+    );
+    brake.end();
+    let output = second.wait();
+    expect("the second", output, 0, &["Expanded 1 migration"]);
+    assert_eq!(
+        case.sql("select string_agg(n::text, ' ' order by n) from a"),
+        "1 2"
+    );
 }
