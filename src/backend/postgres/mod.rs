@@ -287,7 +287,8 @@ impl Backend for Postgres {
         if self.locked && reading.pid != self.pid {
             return Err(pooler::refused(
                 "another server process answers now than the one that holds the lock",
-            ));
+            )
+            .now("what was told as done is recorded"));
         }
         self.pid = reading.pid;
         Ok(reading.history)

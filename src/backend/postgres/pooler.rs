@@ -41,7 +41,6 @@ pub fn refused(why: &str) -> Error {
         Exit::Refused,
         format!("there is a pooler in between that gives each transaction another server session: {why}. An executor's lock would exclude nobody there"),
     )
-    .now("nothing was run, and nothing was left in its sessions")
     .next("--url of the server itself, or of a pool in session mode (PgBouncer: pool_mode=session); status, list, plan, check and wait work through any pooler")
 }
 
@@ -73,7 +72,11 @@ impl Postgres {
                 );
                 error
             })?;
-            let proved = self.look(&other).await?;
+            let looked = self.look(&other).await;
+            let proved = looked.map_err(|error| match error.exit {
+                Exit::Refused => error.now("nothing was run, and nothing was left in its sessions"),
+                _ => error,
+            })?;
             round += 1;
             if round == ROUNDS && !proved {
                 return Ok(Some(other));
@@ -153,7 +156,9 @@ impl Postgres {
                 let messages = messages.map_err(Fault::from)?;
                 let got = rows(&messages).first().and_then(|row| row.get(0)) == Some("t");
                 match got {
-                    true => Err(refused("another connection got the same lock")),
+                    true => {
+                        Err(refused("another connection got the same lock").now("nothing was run"))
+                    }
                     false => Ok(()),
                 }
             }
