@@ -63,8 +63,7 @@ pub async fn end(context: &Context, reason: Option<&str>) -> Result<Answer> {
             .now("it still holds the lock; what it is in cannot be interrupted yet")
             .next("kmig lock show, until nobody holds the lock"));
         }
-        context.stop.check()?;
-        tokio::time::sleep(POLL).await;
+        context.stop.pause(POLL).await?;
     };
     if let Err(error) = database.note_broken(holder, reason).await {
         context.progress.say(&format!(

@@ -14,3 +14,4 @@ pub mod pgbouncer;
 pub mod programs;
 pub mod proxy;
 pub mod server;
+pub mod wire_proxy;

@@ -42,9 +42,12 @@ impl PgBouncer {
             let folder = new_folder();
             let user = server_user();
             let port = free_port();
+            // Another pooler may be faster at this port, and would answer in its place: it does not know this name.
+            let name = format!("probe_{:016x}", fastrand::u64(..));
             let configuration = format!(
-                "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+                "[databases]\n{name} = host=127.0.0.1 port={} user=postgres dbname=postgres\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
                  unix_socket_dir =\nauth_type = any\npool_mode = {mode}\nlogfile = {}\n{}\n",
+                server.port(),
                 server.port(),
                 folder.join("log").display(),
                 lines.join("\n")
@@ -69,7 +72,7 @@ impl PgBouncer {
                 .spawn()
                 .expect("start the pooler");
             let pooler = Self { port, supervisor };
-            if pooler.answers(server) {
+            if pooler.answers(server, &name) {
                 return pooler;
             }
         }
@@ -102,13 +105,12 @@ impl PgBouncer {
     }
 
     /// Whether it answers within a bound; not, where it has ended.
-    fn answers(&self, server: &Server) -> bool {
+    fn answers(&self, server: &Server, name: &str) -> bool {
         let deadline = Instant::now() + PATIENCE;
         let psql = server.program("psql");
         while Instant::now() < deadline {
             let mut command = Command::new(&psql);
-            // A database, and so a pool, that no test uses.
-            let url = self.url("postgres");
+            let url = self.url(name);
             let output = command
                 .args(["-X", "-A", "-t", "-c", "select 'here'", "-d", &url])
                 .env("PGCONNECT_TIMEOUT", "10")

@@ -1,5 +1,6 @@
 //! Who holds the executor's lock, who waits for it, and the end of its holder.
 
+use super::Postgres;
 use super::fault::Fault;
 use super::names::{Names, literal};
 use super::query::{alone, rows};
@@ -9,6 +10,46 @@ use crate::machine;
 use crate::run::RunId;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryRow};
+
+impl Postgres {
+    /// Who holds the lock, and what it does, once [`Backend::history`] has been read.
+    ///
+    /// # Errors
+    /// The server is a standby, where the lock is not, or the connection fails.
+    pub async fn scene(&mut self) -> Result<Option<Scene>> {
+        self.refuse_standby()?;
+        let names = self.format.map(|_| &self.recorder.names);
+        scene(&self.connection.client, self.key, &self.options.run, names).await
+    }
+
+    /// Tells the server to end the lock's holder, if it is still the one that was seen.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn end(&mut self, holder: &Holder) -> Result<Ending> {
+        end(&self.connection.client, self.key, holder).await
+    }
+
+    /// Journals that the lock was broken, without the lock: another executor may have it by now. Nothing where kmig's
+    /// tables are not there.
+    ///
+    /// # Errors
+    /// The rights are missing, or the connection fails.
+    pub async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()> {
+        if self.format.is_none() {
+            return Ok(());
+        }
+        let line = self.recorder.broken(holder, reason);
+        let sql = format!("BEGIN READ WRITE; {line}; COMMIT");
+        let client = &self.connection.client;
+        let Err(error) = client.batch_execute(&sql).await else {
+            return Ok(());
+        };
+        // The first error is what the user needs.
+        let _ = client.batch_execute("ROLLBACK").await;
+        Err(Fault::from(error).error())
+    }
+}
 
 /// How long the head of a query is that is shown.
 const QUERY_MAX: usize = 300;

@@ -3,21 +3,68 @@
 //! A blocking `pg_advisory_lock` would hold a snapshot while it waits, and a CONCURRENTLY build waits for snapshots:
 //! a deadlock (facts, finding 2). A try-lock that is polled holds nothing.
 
+use super::Postgres;
+use super::connect::Connection;
 use super::fault::Fault;
 use super::holder;
+use super::identity::Identity;
+use super::pulse::Pulse;
 use super::query::rows;
 use crate::backend::{Ending, Event, Holder, Stop};
 use crate::error::{Error, Exit, Result};
 use crate::run::RunId;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// How often a waiting executor asks again, at most.
 const POLL_MAX: Duration = Duration::from_millis(500);
 
 /// How long the end of an orphan is waited for, whatever `--lock-wait` says.
 const ORPHAN_END: Duration = Duration::from_secs(5);
+
+impl Postgres {
+    pub(super) fn refuse_standby(&self) -> Result<()> {
+        if !self.standby {
+            return Ok(());
+        }
+        Err(Error::failed(
+            "this server is a read-only standby: it only replays the changes of another server",
+        )
+        .now("nothing was run")
+        .next("connect to the primary, for example with ?target_session_attrs=primary"))
+    }
+
+    /// Sets what the session runs under, and takes the lock.
+    pub(super) async fn settle_and_take(
+        &mut self,
+        wait: Duration,
+        other: Option<&Connection>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let client = &self.connection.client;
+        let sent = Identity::ask(client, &self.session.settings()).await;
+        let identity = match sent {
+            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
+            Err(fault)
+                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
+            {
+                self.session.watches_clients = false;
+                Identity::ask(client, &self.session.settings()).await?
+            }
+            sent => sent?,
+        };
+        self.pulse = Pulse::start(&self.target, &self.connection, Some(identity.clone()));
+        self.identity = Some(identity);
+        let (this, stop) = (&self.options.run, &self.options.stop);
+        take(client, self.key, wait, this, stop, tell).await?;
+        match other {
+            Some(other) => self.excludes(other).await,
+            None => Ok(()),
+        }
+    }
+}
 
 /// Takes the lock, or says who has it once `wait` is over. An executor that is proved dead is ended (traps P16): the
 /// server may take its time to notice, or never do behind a pooler or a broken network.
@@ -57,8 +104,7 @@ pub async fn take(
             tell(Event::Waiting(holder.clone()));
             told = Some(holder);
         }
-        sleep(pause.min(left)).await;
-        stop.check()?;
+        stop.pause(pause.min(left)).await?;
         // Fifty executors that started together do not ask together for ever.
         pause = (pause * 2)
             .min(POLL_MAX)
@@ -92,6 +138,14 @@ pub fn take_again(key: i64) -> String {
 /// may have given it away (traps P6). Fails with a division by zero where another session has it.
 pub fn guard(key: i64) -> String {
     format!("SELECT 1 / pg_try_advisory_xact_lock({key})::int")
+}
+
+/// Ends a session, unless its process id has come to another one.
+pub fn end(pid: i32, began: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+         WHERE pid = {pid} AND extract(epoch FROM backend_start)::text = '{began}'"
+    )
 }
 
 /// The error of an executor whose [`guard`] failed.

@@ -13,23 +13,27 @@ mod explain;
 mod fault;
 mod group;
 mod holder;
+mod identity;
 mod lock;
 pub mod names;
 pub mod passfile;
 mod pooler;
+mod pulse;
 mod query;
 mod read;
 mod record;
+mod recover;
 mod same_index;
 mod script;
 pub mod service;
 mod session;
 mod setup;
 pub mod tls;
+mod traffic;
 mod watch;
 pub mod wire;
 
-use super::{Asked, Backend, Ending, Entry, Event, Halt, Holder, Scene, Stop};
+use super::{Asked, Backend, Entry, Event, Halt, Holder, Stop};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::History;
@@ -38,10 +42,13 @@ use crate::run::RunId;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
 use fault::Fault;
+use identity::Identity;
 use names::Names;
+use pulse::Pulse;
 use record::{Author, Recorder};
-use script::Role;
+use script::{Role, Stopped};
 use session::Session;
+use std::cell::Cell;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use watch::Watch;
@@ -85,6 +92,12 @@ pub struct Postgres {
     target: conninfo::Target,
     /// Who watches whom a statement waits for, once one had to make way.
     watch: Option<Watch>,
+    /// Who notices that the session is lost where nobody says so.
+    pulse: Option<Pulse>,
+    /// What the session is, once it has taken the lock.
+    identity: Option<Identity>,
+    /// Transactions with a record that the server has acknowledged in this run.
+    acknowledged: Cell<u64>,
 }
 
 impl Postgres {
@@ -93,6 +106,7 @@ impl Postgres {
     /// # Errors
     /// The server cannot be reached, or refuses the role.
     pub async fn open(target: &conninfo::Target, options: Options) -> Result<Self> {
+        tracing::debug!(target = %target.describe(), "connecting");
         let connection = connect::connect(target).await.map_err(Error::from)?;
         let server = connection
             .parameters
@@ -114,6 +128,9 @@ impl Postgres {
                 },
             },
             pid: connection.backend_pid,
+            pulse: Pulse::start(target, &connection, None),
+            identity: None,
+            acknowledged: Cell::new(0),
             connection,
             options,
             key: 0,
@@ -158,85 +175,6 @@ impl Postgres {
             .map_err(|error| Fault::from(error).error())
     }
 
-    /// Who holds the lock, and what it does, once [`Backend::history`] has been read.
-    ///
-    /// # Errors
-    /// The server is a standby, where the lock is not, or the connection fails.
-    pub async fn scene(&mut self) -> Result<Option<Scene>> {
-        self.refuse_standby()?;
-        let names = self.format.map(|_| &self.recorder.names);
-        holder::scene(&self.connection.client, self.key, &self.options.run, names).await
-    }
-
-    /// Tells the server to end the lock's holder, if it is still the one that was seen.
-    ///
-    /// # Errors
-    /// The connection fails.
-    pub async fn end(&mut self, holder: &Holder) -> Result<Ending> {
-        holder::end(&self.connection.client, self.key, holder).await
-    }
-
-    /// Journals that the lock was broken, without the lock: another executor may have it by now. Nothing where kmig's
-    /// tables are not there.
-    ///
-    /// # Errors
-    /// The rights are missing, or the connection fails.
-    pub async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()> {
-        if self.format.is_none() {
-            return Ok(());
-        }
-        let line = self.recorder.broken(holder, reason);
-        let sql = format!("BEGIN READ WRITE; {line}; COMMIT");
-        let client = &self.connection.client;
-        let Err(error) = client.batch_execute(&sql).await else {
-            return Ok(());
-        };
-        // The first error is what the user needs.
-        let _ = client.batch_execute("ROLLBACK").await;
-        Err(Fault::from(error).error())
-    }
-
-    fn refuse_standby(&self) -> Result<()> {
-        if !self.standby {
-            return Ok(());
-        }
-        Err(Error::failed(
-            "this server is a read-only standby: it only replays the changes of another server",
-        )
-        .now("nothing was run")
-        .next("connect to the primary, for example with ?target_session_attrs=primary"))
-    }
-
-    /// Sets what the session runs under, and takes the lock.
-    async fn settle_and_take(
-        &mut self,
-        wait: Duration,
-        other: Option<&Connection>,
-        tell: &mut dyn FnMut(Event),
-    ) -> Result<()> {
-        let client = &self.connection.client;
-        let sent = client
-            .batch_execute(&self.session.settings().join(";"))
-            .await;
-        match sent.map_err(Fault::from) {
-            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
-            Err(fault)
-                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
-            {
-                self.session.watches_clients = false;
-                let settings = self.session.settings().join(";");
-                client.batch_execute(&settings).await.map_err(Fault::from)?;
-            }
-            sent => sent?,
-        }
-        let (this, stop) = (&self.options.run, &self.options.stop);
-        lock::take(client, self.key, wait, this, stop, tell).await?;
-        match other {
-            Some(other) => self.excludes(other).await,
-            None => Ok(()),
-        }
-    }
-
     fn notices(&mut self, tell: &mut dyn FnMut(Event)) {
         while let Ok(notice) = self.connection.messages.try_recv() {
             tell(Event::Notice {
@@ -246,9 +184,21 @@ impl Postgres {
         }
     }
 
-    async fn write(&self, statements: &[String]) -> Result<()> {
+    /// Writes what is to be recorded, in a durable transaction that adds one line to the journal.
+    async fn record(&self, statements: &[String]) -> Result<(), Stopped> {
         let script = apply::own(statements, self.key);
-        let Err(stopped) = script.run(&self.connection.client, |_| {}).await else {
+        script.run(&self.connection.client, |_| {}).await?;
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// A transaction with a record is committed, and the server has said so.
+    fn acknowledge(&self) {
+        self.acknowledged.set(self.acknowledged.get() + 1);
+    }
+
+    async fn write(&self, statements: &[String]) -> Result<()> {
+        let Err(stopped) = self.record(statements).await else {
             return Ok(());
         };
         if !stopped.fault.session_gone() {
@@ -306,6 +256,15 @@ impl Backend for Postgres {
             self.clear_pooled().await;
         }
         taken
+    }
+
+    async fn recover(
+        &mut self,
+        lost: Error,
+        within: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        self.recover_session(lost, within, tell).await
     }
 
     async fn unlock(&mut self) -> Result<()> {

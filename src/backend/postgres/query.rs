@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 /// How often a statement that is due under a statement_timeout is tried again.
-const UNHURRIED: usize = 20;
+pub const UNHURRIED: usize = 20;
 
 /// Runs a query by itself, whatever statement_timeout is in force, and leaves nothing in the session.
 pub async fn alone(client: &Client, sql: &str) -> Result<Vec<SimpleQueryMessage>> {

@@ -30,12 +30,13 @@ impl Session {
             ("default_transaction_deferrable", "off".into()),
             ("standard_conforming_strings", "on".into()),
             ("synchronous_commit", "off".into()),
-            // A client whose machine is gone closes no socket: the server finds it dead within half a minute, and ends
-            // its transaction. On a Unix socket they are taken and mean nothing.
-            ("tcp_keepalives_idle", "15".into()),
-            ("tcp_keepalives_interval", "5".into()),
-            ("tcp_keepalives_count", "3".into()),
         ];
+        // Behind a line that is dead the server's end of the session would hold the lock for hours.
+        settings.extend([
+            ("tcp_keepalives_idle", "20".into()),
+            ("tcp_keepalives_interval", "10".into()),
+            ("tcp_keepalives_count", "2".into()),
+        ]);
         if self.server >= 140_000 {
             settings.push(("idle_session_timeout", "0".into()));
         }
