@@ -5,6 +5,7 @@
 //! until a run comes to its end by itself; then the command is run again, undisturbed. `kill -9` takes every point; the other
 //! ways to end a run share them out, to be done sooner: with `KMIG_EVERY_POINT=1` each takes all.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use crate::every_kind::{Stage, Verb};
@@ -105,8 +106,7 @@ fn everywhere(end: End, verbs: &[Verb]) {
         let ended = points.take_while(|&point| ends_at(&stage, verb, point, end));
         let count = ended.count();
         assert!(count > 1, "{verb:?} was ended {count} times only");
-        // For whoever runs it with --nocapture, to put into a report.
-        println!("{verb:?} {end:?}: {count} points");
+        let _ = writeln!(std::io::stderr(), "{verb:?} {end:?}: {count} points");
     }
 }
 

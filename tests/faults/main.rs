@@ -10,6 +10,8 @@ mod every_kind;
 mod failover;
 mod grammar;
 mod inside;
+mod orphans;
+mod poolers;
 mod signals;
 mod stage;
 mod torture;
