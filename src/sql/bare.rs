@@ -4,9 +4,9 @@
 //!
 //! Absent, because the text does not show it: REINDEX and CLUSTER of a partitioned table.
 
-use super::Bare;
 use super::head::Head;
-use crate::place::Problem;
+use super::{Bare, Name};
+use crate::place::{Problem, Span};
 
 /// What the statement is, if it cannot run in a transaction block.
 pub fn bare(head: &Head) -> Option<Result<Bare, Problem>> {
@@ -33,6 +33,15 @@ fn reindexes_outside(head: &Head) -> bool {
     let kind = behind_options(head);
     head.is_any(kind, &["DATABASE", "SYSTEM", "SCHEMA"])
         || (1..=kind + 1).any(|at| head.is(at, "CONCURRENTLY"))
+}
+
+/// The table or index of a REINDEX; nothing where it is of a whole schema.
+pub fn reindexed(text: &str) -> Option<Name> {
+    let head = Head::new(text, Span::new(0, text.len()));
+    let kind = behind_options(&head);
+    let at = head.behind(kind + 1, &["CONCURRENTLY"]);
+    let named = head.is(0, "REINDEX") && head.is_any(kind, &["INDEX", "TABLE"]);
+    named.then(|| head.name(at))?.map(|(name, _)| name)
 }
 
 fn create(head: &Head) -> Option<Result<Bare, Problem>> {

@@ -3,7 +3,7 @@
 use super::Postgres;
 use super::bare_step::Step;
 use super::fault::Fault;
-use super::names::{identifier, literal};
+use super::names::{literal, quoted};
 use super::read::rows;
 use crate::error::Error;
 use crate::place::Span;
@@ -29,6 +29,28 @@ impl Verdict {
         Verdict::Run {
             cleanup: Vec::new(),
             instead: None,
+        }
+    }
+
+    /// For a statement that no earlier run left in doubt. A DETACH that had to make way leaves its partition half
+    /// detached, and the server refuses to begin it again.
+    pub(super) fn fresh(kind: &Bare, now: &Value) -> Self {
+        match kind {
+            Bare::Detach { table, partition } if now["in_progress"] == json!(true) => {
+                Verdict::finalize(table, partition)
+            }
+            _ => Verdict::run(),
+        }
+    }
+
+    fn finalize(table: &Name, partition: &Name) -> Self {
+        Verdict::Run {
+            cleanup: Vec::new(),
+            instead: Some(format!(
+                "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
+                quoted(table),
+                quoted(partition)
+            )),
         }
     }
 }
@@ -112,17 +134,8 @@ impl Postgres {
             Bare::Detach { table, partition } if was_there => {
                 if !is(now, "present") {
                     Verdict::Done
-                } else if is(now, "in_progress") {
-                    Verdict::Run {
-                        cleanup: Vec::new(),
-                        instead: Some(format!(
-                            "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
-                            quoted(table),
-                            quoted(partition)
-                        )),
-                    }
                 } else {
-                    Verdict::run()
+                    Verdict::fresh(step.kind, now)
                 }
             }
             _ => Verdict::run(),
@@ -226,13 +239,6 @@ fn beside(index: &Name, table: &Name) -> Name {
     Name {
         schema: index.schema.as_ref().or(table.schema.as_ref()).cloned(),
         name: index.name.clone(),
-    }
-}
-
-fn quoted(name: &Name) -> String {
-    match &name.schema {
-        Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
-        None => identifier(&name.name),
     }
 }
 

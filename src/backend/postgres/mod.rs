@@ -4,6 +4,7 @@ mod apply;
 mod ask;
 mod bare;
 mod bare_step;
+mod budget;
 mod catalogue;
 pub mod connect;
 pub mod conninfo;
@@ -15,6 +16,8 @@ mod group;
 mod lock;
 pub mod names;
 pub mod passfile;
+mod patience;
+mod preflight;
 mod read;
 mod record;
 mod same_index;
@@ -77,6 +80,8 @@ pub struct Postgres {
     target: conninfo::Target,
     /// Who watches whom a statement waits for, once one had to make way.
     watch: Option<Watch>,
+    /// Where the statement stands that runs without lock timeout.
+    patient: Option<String>,
 }
 
 impl Postgres {
@@ -114,6 +119,7 @@ impl Postgres {
             adrift: false,
             target: target.clone(),
             watch: None,
+            patient: None,
         })
     }
 
