@@ -67,6 +67,9 @@ pub trait Backend {
         reason: &str,
     ) -> Result<()>;
 
+    /// What killed runs left behind that may harm the application.
+    async fn leftovers(&mut self) -> Result<Vec<Leftover>>;
+
     /// Who holds the lock now.
     async fn holder(&mut self) -> Result<Option<Holder>>;
 }
@@ -147,6 +150,23 @@ pub struct Holder {
     pub address: Option<String>,
     /// Seconds since it connected.
     pub seconds: i64,
+}
+
+/// An INVALID index that a killed build left behind. A unique one goes on rejecting writes (traps P11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    /// Its qualified name.
+    pub index: String,
+    /// Its table's.
+    pub table: String,
+    /// Whether writes may fail because of it.
+    pub unique: bool,
+    /// The migration that was to build it.
+    pub migration: String,
+    /// The part of it.
+    pub part: String,
+    /// When the build was begun, in UTC.
+    pub since: String,
 }
 
 /// A session, or a prepared transaction, that stands in the way of a statement.

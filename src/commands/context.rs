@@ -100,6 +100,7 @@ impl Context {
             table: settings.table.clone(),
             lock_timeout: settings.lock_timeout,
             ddl_deadline: settings.ddl_deadline,
+            old_transaction: settings.old_transaction,
             run: format!("{:016x}", fastrand::u64(..)),
             by: who,
             stop: self.stop.clone(),

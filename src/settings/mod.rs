@@ -81,6 +81,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// How long a statement that did not get its lock is tried again.
     pub ddl_deadline: Duration,
+    /// From which age on a transaction is waited for before a build begins.
+    pub old_transaction: Duration,
     /// Every value, for `kmig config`.
     pub effective: Vec<Effective>,
 }
@@ -124,6 +126,12 @@ impl Settings {
             flags.ddl_deadline.clone(),
             values.postgres.ddl_deadline,
             Some("5min"),
+        );
+        let old_transaction = layers.text(
+            "postgres.old_transaction",
+            None,
+            values.postgres.old_transaction,
+            Some("10s"),
         );
         let depends_on = values
             .subsystem
@@ -180,6 +188,7 @@ impl Settings {
         Ok(Settings {
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
+            old_transaction: time("postgres.old_transaction", old_transaction)?,
             root,
             config,
             url: url.map(Into::into),

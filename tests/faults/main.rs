@@ -5,4 +5,5 @@ mod support;
 
 mod crash;
 mod crowds;
+mod obstacles;
 mod traffic;

@@ -179,7 +179,11 @@ impl Postgres {
         if stopped.fault.session_gone() {
             return;
         }
-        self.clear(step.kind, before).await;
+        self.left_invalid = self.clear(step.kind, before).await;
+        if self.left_invalid.is_some() {
+            // In doubt: the next run drops it, and builds it again.
+            return;
+        }
         if self.settle().await.is_ok() {
             let message = &stopped.fault.message;
             let failed = [self.recorder.failed(step.unit, step.batch, message)];

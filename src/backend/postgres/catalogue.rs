@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::place::Span;
 use crate::sql::{Bare, Name};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What is to be done with a statement.
 pub(super) enum Verdict {
@@ -55,14 +56,17 @@ impl Verdict {
     }
 }
 
+/// How long the index of a failed build may hold up kmig's end.
+const CLEARING: Duration = Duration::from_secs(5);
+
 impl Postgres {
     /// What the catalogue says of the object that a bare statement is about.
     pub(super) async fn picture(&self, kind: &Bare) -> Result<Value, Error> {
         let sql = match kind {
             Bare::CreateIndex { index, table, .. } => format!(
                 "SELECT c.oid, i.indisvalid, i.indrelid = t.oid, \
-                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid) \
-                 FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class c ON c.relnamespace = t.relnamespace AND c.relname = {} \
+                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid), t.oid \
+                 FROM pg_catalog.pg_class t LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = t.relnamespace AND c.relname = {} \
                  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE t.oid = to_regclass({})",
                 literal(&index.name),
                 regclass(table)
@@ -84,16 +88,22 @@ impl Postgres {
         let is = |row: &[Option<String>], at: usize| {
             row.get(at).and_then(|value| value.as_deref()) == Some("t")
         };
-        Ok(match row {
-            None => json!({ "present": false }),
-            Some(row) => json!({
+        let mut picture = match &row {
+            Some(row) if row.first().is_some_and(Option::is_some) => json!({
                 "present": true,
-                "oid": row.first().cloned().flatten(),
-                "valid": is(&row, 1),
-                "same_table": is(&row, 2),
-                "in_progress": is(&row, 3),
+                "oid": row[0],
+                "valid": is(row, 1),
+                "same_table": is(row, 2),
+                "in_progress": is(row, 3),
             }),
-        })
+            _ => json!({ "present": false }),
+        };
+        if let Bare::CreateIndex { index, .. } = kind {
+            // By these `status` finds what a killed build left, whatever the session's settings are then.
+            picture["index"] = json!(index.name);
+            picture["table"] = json!(row.as_ref().and_then(|row| row.get(4)));
+        }
+        Ok(picture)
     }
 
     /// Decides by the difference between before and now.
@@ -142,23 +152,29 @@ impl Postgres {
         })
     }
 
-    /// A unique build that failed goes on rejecting writes until it is dropped (traps P11).
-    pub(super) async fn clear(&mut self, kind: &Bare, before: &Value) {
+    /// A unique build that failed goes on rejecting writes until it is dropped (traps P11). Gives the index that is still
+    /// there, since those who held up the build may hold up its end.
+    pub(super) async fn clear(&mut self, kind: &Bare, before: &Value) -> Option<String> {
         let Bare::CreateIndex { index, table, .. } = kind else {
-            return;
+            return None;
         };
+        let name = quoted(&beside(index, table));
+        // The part's own timeouts are still in force; kmig is to end before whoever sent a signal loses patience.
+        let limits = format!(
+            "SET lock_timeout TO 0; SET statement_timeout TO {}",
+            CLEARING.as_millis()
+        );
+        let client = &self.connection.client;
+        client.batch_execute(&limits).await.ok()?;
+        // What cannot be seen is found by the next run.
+        let now = self.picture(kind).await.ok()?;
         let ours = before["present"] == json!(false);
-        let Ok(now) = self.picture(kind).await else {
-            return;
-        };
-        if ours && now["present"] == json!(true) && now["valid"] == json!(false) {
-            // The statement's own error is what the user needs; where this fails too, the next run finds the index.
-            let _ = self
-                .connection
-                .client
-                .batch_execute(&drop_invalid(index, table))
-                .await;
+        if !ours || now["present"] != json!(true) || now["valid"] != json!(false) {
+            return None;
         }
+        let client = &self.connection.client;
+        let dropped = client.batch_execute(&drop_invalid(index, table)).await;
+        dropped.is_err().then_some(name)
     }
 
     /// Refused before the intent: IF NOT EXISTS over an index that is not the one that was asked for (traps P10).

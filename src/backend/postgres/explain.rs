@@ -77,6 +77,14 @@ impl Postgres {
                 "{first}, then the same command, or with a longer --ddl-deadline{apart}"
             ));
         }
+        if let Some(index) = &self.left_invalid {
+            error.now = Some(format!(
+                "the index {index} is left INVALID, since others held up its end too; while it is there, and where it is UNIQUE, writes of the application may fail (23505)"
+            ));
+            error.next = Some(format!(
+                "the same command as soon as those have ended, which drops it first and builds it again; or DROP INDEX CONCURRENTLY {index}"
+            ));
+        }
         if gone {
             error.now = Some(format!(
                 "the connection is gone; whether the transaction that was being sent ({}, {} part) has taken effect is recorded in the database",

@@ -13,6 +13,7 @@ pub mod environment;
 mod explain;
 mod fault;
 mod group;
+mod leftover;
 mod lock;
 pub mod names;
 pub mod passfile;
@@ -29,7 +30,7 @@ pub mod tls;
 mod watch;
 pub mod wire;
 
-use super::{Asked, Backend, Entry, Event, Halt, Holder, Stop};
+use super::{Asked, Backend, Entry, Event, Halt, Holder, Leftover, Stop};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::History;
@@ -56,6 +57,8 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How long a statement that makes way is tried again.
     pub ddl_deadline: Duration,
+    /// From which age on a transaction is waited for before a statement is begun that would wait for it without end.
+    pub old_transaction: Duration,
     /// One run of kmig, told apart from all others.
     pub run: String,
     /// `user@host`.
@@ -82,6 +85,8 @@ pub struct Postgres {
     watch: Option<Watch>,
     /// Where the statement stands that runs without lock timeout.
     patient: Option<String>,
+    /// The INVALID index of a failed build that could not be dropped.
+    left_invalid: Option<String>,
 }
 
 impl Postgres {
@@ -120,6 +125,7 @@ impl Postgres {
             target: target.clone(),
             watch: None,
             patient: None,
+            left_invalid: None,
         })
     }
 
@@ -296,6 +302,10 @@ impl Backend for Postgres {
         };
         let accepted = self.recorder.accept(migration, seals);
         self.write(&[accepted, self.recorder.entry(&entry)]).await
+    }
+
+    async fn leftovers(&mut self) -> Result<Vec<Leftover>> {
+        leftover::read(&self.connection.client, &self.recorder.names).await
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

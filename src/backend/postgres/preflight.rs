@@ -18,9 +18,6 @@ use crate::sql::{Bare, Name, reindexed};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// A transaction that is younger ends by itself, most likely: the statement is begun, and waits for it in the server.
-const GRACE: i64 = 5;
-
 /// How often it is looked whether they are gone, at most.
 const POLL_MAX: Duration = Duration::from_secs(1);
 
@@ -76,7 +73,14 @@ impl Ahead {
         }
     }
 
-    fn query(&self) -> String {
+    /// Asks for the transactions in its way that have reached this age. Younger ones end by themselves, most likely: the
+    /// statement is begun, and waits for them in the server.
+    fn query(&self, age: Duration) -> String {
+        let old = |since: &str| {
+            let age = age.as_millis();
+            format!("{since} <= clock_timestamp() - interval '{age} milliseconds'")
+        };
+        let (session, prepared) = (old("a.xact_start"), old("p.prepared"));
         let modes = match self.holding {
             Holding::Any => "true",
             Holding::Writing => "l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock')",
@@ -104,10 +108,10 @@ impl Ahead {
         format!(
             "WITH t AS MATERIALIZED (SELECT coalesce((SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = {name}), {name}::oid) AS oid) \
              SELECT {SESSION}, a.xact_start::text AS since FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database() \
-             AND a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker' \
+             AND a.pid <> pg_backend_pid() AND {session} AND a.backend_type <> 'autovacuum worker' \
              AND ({snapshots} OR EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND {held})) \
              UNION ALL SELECT {PREPARED}, p.prepared::text FROM pg_catalog.pg_prepared_xacts p \
-             WHERE p.database = current_database() AND EXISTS (SELECT FROM {PREPARED_LOCKS} AND {held})"
+             WHERE p.database = current_database() AND {prepared} AND EXISTS (SELECT FROM {PREPARED_LOCKS} AND {held})"
         )
     }
 }
@@ -127,7 +131,7 @@ impl Postgres {
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
         let until = Instant::now() + self.options.ddl_deadline;
-        let query = ahead.query();
+        let query = ahead.query(self.options.old_transaction);
         let mut pause = Duration::from_millis(100);
         let mut first: Option<Vec<Key>> = None;
         let mut told: Vec<Key> = Vec::new();
@@ -165,11 +169,10 @@ impl Postgres {
             .simple_query(query)
             .await
             .map_err(|error| Failure::Refused(super::Fault::from(error).error()))?;
-        let found = rows(&messages).into_iter().filter_map(|row| {
+        let found = rows(&messages).into_iter().map(|row| {
             let blocker = blocker(row);
-            let old = blocker.seconds.is_some_and(|seconds| seconds >= GRACE);
-            let since = row.get("since")?.to_string();
-            old.then(|| ((blocker.key(), since), blocker))
+            let since = row.get("since").unwrap_or_default().to_string();
+            ((blocker.key(), since), blocker)
         });
         Ok(found.collect())
     }
