@@ -492,7 +492,7 @@ fn a_detach_makes_way_and_is_finalized() {
         LOCK_TIMEOUT,
         &|| stage(&[(UP, text)]),
         &|case| {
-            let readers = Readers::begin(case, &[("p", reader()), ("p1", reader())]);
+            let readers = Readers::begin(case, &[("p", LOCK_TIMEOUT / 4), ("p1", reader())]);
             case.run("kmig up", 0);
             readers.end();
             assert_eq!(
