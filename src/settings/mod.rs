@@ -29,6 +29,8 @@ pub struct Flags {
     pub lock_timeout: Option<String>,
     /// `--ddl-deadline`.
     pub ddl_deadline: Option<String>,
+    /// `--reconnect`.
+    pub reconnect: Option<String>,
 }
 
 /// Where a value came from.
@@ -83,6 +85,8 @@ pub struct Settings {
     pub ddl_deadline: Duration,
     /// From which age on a transaction is waited for before a build begins.
     pub old_transaction: Duration,
+    /// How long a run whose session was lost tries to connect again.
+    pub reconnect: Duration,
     /// Every value, for `kmig config`.
     pub effective: Vec<Effective>,
 }
@@ -132,6 +136,12 @@ impl Settings {
             None,
             values.postgres.old_transaction,
             Some("10s"),
+        );
+        let reconnect = layers.text(
+            "postgres.reconnect",
+            flags.reconnect.clone(),
+            values.postgres.reconnect,
+            Some("60s"),
         );
         let depends_on = values
             .subsystem
@@ -189,6 +199,7 @@ impl Settings {
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
             old_transaction: time("postgres.old_transaction", old_transaction)?,
+            reconnect: time("postgres.reconnect", reconnect)?,
             root,
             config,
             url: url.map(Into::into),

@@ -3,7 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connection;
 mod crash;
 mod crowds;
+mod failover;
 mod obstacles;
+mod signals;
+mod stage;
 mod traffic;

@@ -328,8 +328,17 @@ impl Server {
 
     /// Stops the server at once, as a crash would: connections break, the next start recovers.
     pub fn stop_immediate(&self) {
+        self.stop("QUIT");
+    }
+
+    /// Stops the server as its administrator would: each session is told, and ended.
+    pub fn stop_fast(&self) {
+        self.stop("INT");
+    }
+
+    fn stop(&self, signal: &str) {
         let seen = self.log_length();
-        self.order("stop QUIT");
+        self.order(&format!("stop {signal}"));
         // The last line may still be under way, and is not to be taken for one of the next start.
         let end = self.await_log(seen, &["database system is shut down"]);
         assert!(end.is_some(), "the server does not stop:\n{}", self.log());

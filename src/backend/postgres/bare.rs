@@ -2,7 +2,6 @@
 //! catalogue decides, against the picture that was taken with the intent (traps P10).
 
 use super::Postgres;
-use super::apply::own;
 use super::bare_step::Step;
 use super::catalogue::Verdict;
 use super::explain::absent;
@@ -28,6 +27,7 @@ impl Postgres {
         let Some(step) = Step::of(unit, index, batch) else {
             return Ok(());
         };
+        self.left_invalid = None;
         // The journal is read under kmig's own role, the picture taken as the part's own settings resolve its names.
         let doubt = self.doubt(&step).await.map_err(refused)?;
         self.replay(&step).await?;
@@ -51,8 +51,7 @@ impl Postgres {
         if let Verdict::Run { cleanup, instead } = verdict {
             let before = doubt.unwrap_or(now);
             let intent = self.recorder.intent(unit, batch, before.clone());
-            let client = &self.connection.client;
-            own(&intent, self.key).run(client, |_| {}).await?;
+            self.record(&intent).await?;
             match self
                 .attempt(&step, &cleanup, instead.as_deref(), tell)
                 .await
@@ -68,9 +67,7 @@ impl Postgres {
             }
             self.settle().await?;
         }
-        let record = [self.recorder.unit(unit, batch)];
-        let client = &self.connection.client;
-        own(&record, self.key).run(client, |_| {}).await?;
+        self.record(&[self.recorder.unit(unit, batch)]).await?;
         Ok(())
     }
 
@@ -187,8 +184,7 @@ impl Postgres {
         if self.settle().await.is_ok() {
             let message = &stopped.fault.message;
             let failed = [self.recorder.failed(step.unit, step.batch, message)];
-            let client = &self.connection.client;
-            let _ = own(&failed, self.key).run(client, |_| {}).await;
+            let _ = self.record(&failed).await;
         }
     }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::sql::{Bare, Name, reindexed};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// How often it is looked whether they are gone, at most.
 const POLL_MAX: Duration = Duration::from_secs(1);
@@ -136,7 +136,6 @@ impl Postgres {
         let mut first: Option<Vec<Key>> = None;
         let mut told: Vec<Key> = Vec::new();
         loop {
-            self.options.stop.check().map_err(Failure::Refused)?;
             let mut there = self.old(&query).await?;
             if let Some(first) = &first {
                 there.retain(|(key, _)| first.contains(key));
@@ -158,7 +157,11 @@ impl Postgres {
                 told.clone_from(&keys);
             }
             first.get_or_insert(keys);
-            sleep(pause.min(left)).await;
+            self.options
+                .stop
+                .pause(pause.min(left))
+                .await
+                .map_err(Failure::Refused)?;
             pause = (pause * 2).min(POLL_MAX);
         }
     }
