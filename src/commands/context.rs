@@ -102,6 +102,7 @@ impl Context {
             table: settings.table.clone(),
             lock_timeout: settings.lock_timeout,
             ddl_deadline: settings.ddl_deadline,
+            old_transaction: settings.old_transaction,
             run,
             by: who,
             stop: self.stop.clone(),

@@ -83,6 +83,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// How long a statement that did not get its lock is tried again.
     pub ddl_deadline: Duration,
+    /// From which age on a transaction is waited for before a build begins.
+    pub old_transaction: Duration,
     /// How long a run whose session was lost tries to connect again.
     pub reconnect: Duration,
     /// Every value, for `kmig config`.
@@ -128,6 +130,12 @@ impl Settings {
             flags.ddl_deadline.clone(),
             values.postgres.ddl_deadline,
             Some("5min"),
+        );
+        let old_transaction = layers.text(
+            "postgres.old_transaction",
+            None,
+            values.postgres.old_transaction,
+            Some("10s"),
         );
         let reconnect = layers.text(
             "postgres.reconnect",
@@ -190,6 +198,7 @@ impl Settings {
         Ok(Settings {
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
+            old_transaction: time("postgres.old_transaction", old_transaction)?,
             reconnect: time("postgres.reconnect", reconnect)?,
             root,
             config,

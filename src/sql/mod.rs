@@ -9,6 +9,7 @@ mod bare;
 pub mod class;
 pub mod cut;
 mod directive;
+mod grip;
 mod head;
 pub mod lexer;
 mod setting;
@@ -16,6 +17,7 @@ mod split;
 
 pub use cut::copy_target;
 pub use cut::{Segment, cut_problems, segments};
+pub use grip::validated;
 pub use split::split;
 
 /// One statement of a script.
@@ -30,6 +32,8 @@ pub struct Statement {
     pub writes: Vec<Verb>,
     /// How it may be run.
     pub class: Class,
+    /// What it takes hold of that others use.
+    pub grip: Grip,
     /// The lines of data behind `COPY … FROM stdin;`, without the closing `\.` line.
     pub copy_data: Option<Span>,
     /// The directives above it.
@@ -75,6 +79,20 @@ pub enum Class {
     Own,
     /// The server refuses it inside a transaction block.
     Bare(Bare),
+}
+
+/// What a statement takes hold of, as far as the application's traffic could notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grip {
+    /// It makes something new, or changes a setting: it waits for nobody.
+    Nothing,
+    /// Rows, or a lock that no reading or writing queues behind. It may have to wait for others.
+    Light,
+    /// `ALTER TABLE … VALIDATE CONSTRAINT` and nothing else: a long scan under a lock that no reading or writing queues
+    /// behind.
+    Validate,
+    /// A lock that reading or writing queues behind, while it is held and while it is waited for.
+    Strong,
 }
 
 /// The statements that cannot run inside a transaction block, by what their effect is read back from.

@@ -5,7 +5,7 @@
 
 use super::directive;
 use super::lexer::{Kind, Lexer, Token};
-use super::{Directives, Script, Statement, class};
+use super::{Directives, Script, Statement, class, grip};
 use crate::place::{Problem, Span};
 
 /// Splits a text into statements, each with its class and directives.
@@ -177,8 +177,10 @@ impl<'a> Splitter<'a> {
             true => self.copy_data(current.span, semicolon),
             false => None,
         };
+        let grip = grip::grip(self.text, current.span, known.verb, &known.class);
         self.script.statements.push(Statement {
             span: current.span,
+            grip,
             verb: known.verb,
             writes: known.writes,
             class: known.class,
