@@ -7,5 +7,7 @@ mod connection;
 mod crash;
 mod crowds;
 mod failover;
+mod orphans;
+mod poolers;
 mod signals;
 mod stage;

@@ -10,6 +10,7 @@
 
 pub mod case;
 pub mod kmig;
+pub mod pgbouncer;
 pub mod programs;
 pub mod proxy;
 pub mod server;
