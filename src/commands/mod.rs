@@ -1,6 +1,7 @@
 //! One file per command, each a straight list of calls: read, decide, do, tell.
 
 mod accept;
+mod adopt;
 mod bootstrap;
 mod check;
 mod config;
@@ -48,6 +49,7 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             reason,
             lock_wait,
         } => accept::run(context, name, reason, lock_wait).await,
+        Verb::Adopt(args) => adopt::run(context, args).await,
         Verb::Config => config::run(context),
         Verb::Completions { shell } => Ok(manual::completions(*shell)),
         Verb::Man => manual::man(),

@@ -11,6 +11,7 @@ pub mod cut;
 mod directive;
 mod head;
 pub mod lexer;
+pub mod made;
 mod setting;
 mod split;
 

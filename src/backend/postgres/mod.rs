@@ -13,6 +13,7 @@ mod explain;
 mod fault;
 mod group;
 mod lock;
+mod look;
 pub mod names;
 pub mod passfile;
 mod read;
@@ -29,6 +30,7 @@ pub mod wire;
 use super::{Asked, Backend, Entry, Event, Halt, Holder, Stop};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
+use crate::plan::adopt::Wanted;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
@@ -290,6 +292,21 @@ impl Backend for Postgres {
         };
         let accepted = self.recorder.accept(migration, seals);
         self.write(&[accepted, self.recorder.entry(&entry)]).await
+    }
+
+    async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>> {
+        self.missing(wanted).await
+    }
+
+    async fn adopt(
+        &mut self,
+        batch: &Batch,
+        set: &MigrationSet,
+        entries: &[Entry<'_>],
+    ) -> Result<()> {
+        let mut sql = self.recorder.adopted(batch, set);
+        sql.extend(entries.iter().map(|entry| self.recorder.entry(entry)));
+        self.write(&sql).await
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
