@@ -306,6 +306,9 @@ pub struct RunArgs {
     /// How long a statement that made way is tried again [default: 5min]
     #[arg(long, value_name = "TIME")]
     pub ddl_deadline: Option<String>,
+    /// How long to connect again where the connection is lost in the middle; 0 for not at all [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    pub reconnect: Option<String>,
 }
 
 /// Options of `up`.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What the engine needs of a database, in the engine's own words.
 ///
@@ -27,6 +28,18 @@ pub trait Backend {
 
     /// Takes the executor's lock; waits at most `wait`, telling who holds it.
     async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()>;
+
+    /// Connects again after the session was lost under the lock, tries for `within`, and proves that what answers is the
+    /// same database and has every record that was told as done. The lock is to be taken anew.
+    ///
+    /// # Errors
+    /// `lost` itself where `within` is nought; else why the run cannot go on.
+    async fn recover(
+        &mut self,
+        lost: Error,
+        within: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()>;
 
     /// Gives the lock back. Everything told before is durable once this returns.
     async fn unlock(&mut self) -> Result<()>;
@@ -83,14 +96,37 @@ pub trait Backend {
     async fn holder(&mut self) -> Result<Option<Holder>>;
 }
 
-/// Says between two statements whether a signal wants the run to end.
+/// Says between two statements, and in every pause, whether a signal wants the run to end.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<(AtomicBool, Notify)>);
 
 impl Stop {
     /// Wants the run to end.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.notify_waiters();
+    }
+
+    /// Waits until the run is to end.
+    pub async fn wanted(&self) {
+        loop {
+            // Before the look: a call of `set` in between is not missed.
+            let told = self.0.1.notified();
+            if self.0.0.load(Ordering::SeqCst) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Pauses for so long.
+    ///
+    /// # Errors
+    /// A signal came, before it or in it.
+    pub async fn pause(&self, time: Duration) -> Result<()> {
+        // That the time is over is how a pause ends.
+        let _ = tokio::time::timeout(time, self.wanted()).await;
+        self.check()
     }
 
     /// Passes as long as nothing wants the run to end.
@@ -98,7 +134,7 @@ impl Stop {
     /// # Errors
     /// A signal came.
     pub fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) {
+        if self.0.0.load(Ordering::SeqCst) {
             Err(Error::new(Exit::Interrupted, "nothing more was begun"))
         } else {
             Ok(())
@@ -232,6 +268,15 @@ pub enum Event {
         /// Its text.
         message: String,
     },
+    /// The session with the database was lost; it will be tried to get another one.
+    Lost {
+        /// What is known of the loss.
+        message: String,
+        /// How long it is tried.
+        within: Duration,
+    },
+    /// There is a session again, with the same database.
+    Recovered,
     /// A decision about a statement that an earlier run left in doubt.
     Reconciled(String),
     /// A backfill part was swept: round, and statements that changed something.

@@ -104,11 +104,23 @@ impl Context {
             by: who,
             stop: self.stop.clone(),
         };
-        let postgres = Postgres::open(&target, options).await?;
-        if let Ok(mut slot) = self.cancel.lock() {
-            *slot = Some(postgres.canceller());
-        }
+        let postgres = tokio::select! {
+            opened = Postgres::open(&target, options) => opened?,
+            () = self.stop.wanted() => return Err(self
+                .stop
+                .check()
+                .map_or_else(|error| error, |()| Error::failed("not connected"))
+                .now("nothing was run")),
+        };
+        self.cancel_by(Some(postgres.canceller()));
         Ok(postgres)
+    }
+
+    /// Says what a signal cancels from now on, where there is anything.
+    pub fn cancel_by(&self, canceller: Option<CancelHandle>) {
+        if let Ok(mut slot) = self.cancel.lock() {
+            *slot = canceller;
+        }
     }
 
     /// Asks a question that only yes answers.

@@ -70,5 +70,6 @@ pub fn flags(cli: &Cli) -> Flags {
         url: cli.global.url.clone(),
         lock_timeout: run.and_then(|run| run.lock_timeout.clone()),
         ddl_deadline: run.and_then(|run| run.ddl_deadline.clone()),
+        reconnect: run.and_then(|run| run.reconnect.clone()),
     }
 }

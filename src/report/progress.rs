@@ -119,6 +119,13 @@ impl Progress {
                     self.say(&format!("{}: {message}", severity.to_lowercase()));
                 }
             }
+            Event::Lost { message, within } => self.say(&format!(
+                "the session was lost: {message}; connecting again for {} s at most",
+                within.as_secs_f64()
+            )),
+            Event::Recovered => self.say(
+                "connected again, to the same database; what is recorded there decides how to go on",
+            ),
             Event::Reconciled(what) => self.say(&what),
             Event::Swept {
                 migration,

@@ -3,4 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connection;
 mod crash;
+mod crowds;
+mod failover;
+mod signals;
+mod stage;
+mod undo;

@@ -109,9 +109,13 @@ pub struct Hold(Child);
 impl Hold {
     /// Opens it; what the SQL does is done once this returns.
     pub fn new(case: &Case, sql: &str) -> Self {
-        let mut child = case
-            .server
-            .psql_command(&case.database)
+        Self::on(case.server, &case.database, sql)
+    }
+
+    /// Opens it on a database of any server.
+    pub fn on(server: &Server, database: &str, sql: &str) -> Self {
+        let mut child = server
+            .psql_command(database)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

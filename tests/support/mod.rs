@@ -13,3 +13,4 @@ pub mod kmig;
 pub mod programs;
 pub mod proxy;
 pub mod server;
+pub mod wire_proxy;

@@ -328,8 +328,17 @@ impl Server {
 
     /// Stops the server at once, as a crash would: connections break, the next start recovers.
     pub fn stop_immediate(&self) {
+        self.stop("QUIT");
+    }
+
+    /// Stops the server as its administrator would: each session is told, and ended.
+    pub fn stop_fast(&self) {
+        self.stop("INT");
+    }
+
+    fn stop(&self, signal: &str) {
         let seen = self.log_length();
-        self.order("stop QUIT");
+        self.order(&format!("stop {signal}"));
         // The last line may still be under way, and is not to be taken for one of the next start.
         let end = self.await_log(seen, &["database system is shut down"]);
         assert!(end.is_some(), "the server does not stop:\n{}", self.log());
@@ -360,6 +369,25 @@ impl Server {
                 .grown
                 .wait_timeout_while(lines, moment, |lines| lines.len() <= length),
         );
+    }
+
+    /// Asks again and again until SQL answers with these rows.
+    ///
+    /// # Panics
+    /// Where it never does.
+    pub fn await_rows(&self, database: &str, sql: &str, rows: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let found = self.psql(database, sql);
+            if found == rows {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{sql}\nstays at {found:?} and never is {rows:?}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// How many lines the server has logged.

@@ -8,7 +8,7 @@ use super::read::rows;
 use crate::backend::{Event, Holder, Stop};
 use crate::error::{Error, Exit, Result};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_postgres::Client;
 
 /// How often a waiting executor asks again, at most.
@@ -39,8 +39,7 @@ pub async fn take(
             tell(Event::Waiting(holder.clone()));
             told = Some(holder);
         }
-        sleep(pause.min(left)).await;
-        stop.check()?;
+        stop.pause(pause.min(left)).await?;
         // Fifty executors that started together do not ask together for ever.
         pause = (pause * 2)
             .min(POLL_MAX)
@@ -74,6 +73,14 @@ pub fn take_again(key: i64) -> String {
 /// may have given it away (traps P6). Fails with a division by zero where another session has it.
 pub fn guard(key: i64) -> String {
     format!("SELECT 1 / pg_try_advisory_xact_lock({key})::int")
+}
+
+/// Ends a session, unless its process id has come to another one.
+pub fn end(pid: i32, began: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+         WHERE pid = {pid} AND extract(epoch FROM backend_start)::text = '{began}'"
+    )
 }
 
 /// The error of an executor whose [`guard`] failed.

@@ -12,18 +12,22 @@ pub mod environment;
 mod explain;
 mod fault;
 mod group;
+mod identity;
 mod lock;
 mod look;
 pub mod names;
 pub mod passfile;
+mod pulse;
 mod read;
 mod record;
+mod recover;
 mod same_index;
 mod script;
 pub mod service;
 mod session;
 mod setup;
 pub mod tls;
+mod traffic;
 mod watch;
 pub mod wire;
 
@@ -36,10 +40,13 @@ use crate::plan::schedule::Unit;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
 use fault::Fault;
+use identity::Identity;
 use names::Names;
+use pulse::Pulse;
 use record::{Author, Recorder};
-use script::Role;
+use script::{Role, Stopped};
 use session::Session;
+use std::cell::Cell;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use watch::Watch;
@@ -79,6 +86,12 @@ pub struct Postgres {
     target: conninfo::Target,
     /// Who watches whom a statement waits for, once one had to make way.
     watch: Option<Watch>,
+    /// Who notices that the session is lost where nobody says so.
+    pulse: Option<Pulse>,
+    /// What the session is, once it has taken the lock.
+    identity: Option<Identity>,
+    /// Transactions with a record that the server has acknowledged in this run.
+    acknowledged: Cell<u64>,
 }
 
 impl Postgres {
@@ -87,6 +100,7 @@ impl Postgres {
     /// # Errors
     /// The server cannot be reached, or refuses the role.
     pub async fn open(target: &conninfo::Target, options: Options) -> Result<Self> {
+        tracing::debug!(target = %target.describe(), "connecting");
         let connection = connect::connect(target).await.map_err(Error::from)?;
         let server = connection
             .parameters
@@ -107,6 +121,9 @@ impl Postgres {
                     by: options.by.clone(),
                 },
             },
+            pulse: Pulse::start(target, &connection, None),
+            identity: None,
+            acknowledged: Cell::new(0),
             connection,
             options,
             key: 0,
@@ -159,9 +176,21 @@ impl Postgres {
         }
     }
 
-    async fn write(&self, statements: &[String]) -> Result<()> {
+    /// Writes what is to be recorded, in a durable transaction that adds one line to the journal.
+    async fn record(&self, statements: &[String]) -> Result<(), Stopped> {
         let script = apply::own(statements, self.key);
-        let Err(stopped) = script.run(&self.connection.client, |_| {}).await else {
+        script.run(&self.connection.client, |_| {}).await?;
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// A transaction with a record is committed, and the server has said so.
+    fn acknowledge(&self) {
+        self.acknowledged.set(self.acknowledged.get() + 1);
+    }
+
+    async fn write(&self, statements: &[String]) -> Result<()> {
+        let Err(stopped) = self.record(statements).await else {
             return Ok(());
         };
         if !stopped.fault.session_gone() {
@@ -208,21 +237,29 @@ impl Backend for Postgres {
             .next("connect to the primary, for example with ?target_session_attrs=primary"));
         }
         let client = &self.connection.client;
-        let sent = client
-            .batch_execute(&self.session.settings().join(";"))
-            .await;
-        match sent.map_err(Fault::from) {
+        let sent = Identity::ask(client, &self.session.settings()).await;
+        let identity = match sent {
             // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
             Err(fault)
                 if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
             {
                 self.session.watches_clients = false;
-                let settings = self.session.settings().join(";");
-                client.batch_execute(&settings).await.map_err(Fault::from)?;
+                Identity::ask(client, &self.session.settings()).await?
             }
             sent => sent?,
-        }
+        };
+        self.pulse = Pulse::start(&self.target, &self.connection, Some(identity.clone()));
+        self.identity = Some(identity);
         lock::take(client, self.key, wait, &self.options.stop, tell).await
+    }
+
+    async fn recover(
+        &mut self,
+        lost: Error,
+        within: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        self.recover_session(lost, within, tell).await
     }
 
     async fn unlock(&mut self) -> Result<()> {

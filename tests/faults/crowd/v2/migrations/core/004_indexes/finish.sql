@@ -1,0 +1,2 @@
+DROP INDEX CONCURRENTLY things_name;
+INSERT INTO tally VALUES ('004 finish');

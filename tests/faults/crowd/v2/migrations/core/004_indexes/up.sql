@@ -1,0 +1,3 @@
+CREATE INDEX CONCURRENTLY things_name ON things (name);
+INSERT INTO tally VALUES ('004 up');
+CREATE UNIQUE INDEX CONCURRENTLY things_name_id ON things (name, id);

@@ -1,0 +1,1 @@
+UPDATE things SET title = upper(name) WHERE title IS NULL;
