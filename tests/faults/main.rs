@@ -7,6 +7,8 @@ mod connection;
 mod crash;
 mod crowds;
 mod failover;
+mod hostile;
+mod limits;
 mod signals;
 mod stage;
 mod undo;

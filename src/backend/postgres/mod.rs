@@ -47,6 +47,7 @@ use record::{Author, Recorder};
 use script::{Role, Stopped};
 use session::Session;
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use watch::Watch;
@@ -172,6 +173,13 @@ impl Postgres {
             tell(Event::Notice {
                 severity: notice.severity,
                 message: notice.message,
+            });
+        }
+        let unheard = self.connection.unheard.swap(0, Ordering::Relaxed);
+        if unheard > 0 {
+            tell(Event::Notice {
+                severity: "NOTICE".to_string(),
+                message: format!("… and {unheard} more messages of the server"),
             });
         }
     }
