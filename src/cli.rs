@@ -225,6 +225,14 @@ pub enum Verb {
         #[arg(long, value_name = "TIME", default_value = "60s")]
         lock_wait: String,
     },
+    /// Take over a database that has its tables already: mark migrations as executed, after a look at it
+    #[command(
+        after_help = "Marks every migration of the baseline's subsystem up to the baseline, and runs nothing. What their files made by name \
+        must be there: what is missing is listed, and nothing is recorded (exit code 8). What comes after the baseline is for kmig up.\n  \
+        kmig adopt --baseline core/001_base --dry-run\n  \
+        kmig adopt --baseline core/007_orders --baseline acl/002_roles"
+    )]
+    Adopt(AdoptArgs),
     /// Show who holds the executor's lock, or end that executor
     Lock {
         /// What to do
@@ -355,6 +363,29 @@ pub struct UpArgs {
     /// Why (kept in the journal)
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Clone, Args)]
+pub struct AdoptArgs {
+    /// The last migration that the database has, core/001_base; once for each subsystem that it has
+    #[arg(long, value_name = "NAME", required = true)]
+    pub baseline: Vec<String>,
+    /// Mark them although objects are missing (needs --reason)
+    #[arg(long, requires = "reason")]
+    pub accept_missing: bool,
+    /// The application version that the database has now
+    #[arg(long, value_name = "VERSION")]
+    pub from_version: Option<String>,
+    /// Why (kept in the journal)
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Look, show what would be marked, and record nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for another executor
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_wait: String,
 }
 
 /// The gate of `finish`.

@@ -4,6 +4,7 @@ pub mod postgres;
 
 use crate::error::{Error, Exit, Result};
 use crate::plan::Batch;
+use crate::plan::adopt::Wanted;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
@@ -82,6 +83,17 @@ pub trait Backend {
 
     /// What killed runs left behind that may harm the application.
     async fn leftovers(&mut self) -> Result<Vec<Leftover>>;
+
+    /// Which of these objects are not there, by index.
+    async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>>;
+
+    /// Records the migrations of a batch as executed, without running anything, and journals why, in one transaction.
+    async fn adopt(
+        &mut self,
+        batch: &Batch,
+        set: &MigrationSet,
+        entries: &[Entry<'_>],
+    ) -> Result<()>;
 
     /// Who holds the lock now.
     async fn holder(&mut self) -> Result<Option<Holder>>;

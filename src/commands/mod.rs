@@ -1,6 +1,7 @@
 //! One file per command, each a straight list of calls: read, decide, do, tell.
 
 mod accept;
+mod adopt;
 mod bootstrap;
 mod check;
 mod config;
@@ -49,6 +50,7 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             reason,
             lock_wait,
         } => accept::run(context, name, reason, lock_wait).await,
+        Verb::Adopt(args) => adopt::run(context, args).await,
         Verb::Lock { verb } => match verb {
             LockVerb::Show => lock::show(context).await,
             LockVerb::Break { reason } => lock::end(context, reason.as_deref()).await,

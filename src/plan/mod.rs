@@ -3,6 +3,7 @@
 //! The plan is a value: a dry run prints it, a run executes it, tests compare it. Resuming is no special path: a step
 //! starts at the first statement that is not done.
 
+pub mod adopt;
 mod bootstrap;
 mod finish;
 pub mod history;

@@ -55,6 +55,19 @@ pub enum Refusal {
     NoSuchMigration(String),
     /// `--allow-late` names a migration that is not late.
     NotLate(String),
+    /// `adopt` while an older batch is pending.
+    AdoptPending(Vec<String>),
+    /// `adopt` of a subsystem, while nothing is recorded of one that it depends on.
+    BaselineNeeded {
+        /// The subsystem that was named.
+        subsystem: String,
+        /// The one that it depends on.
+        needs: String,
+        /// The last migration of that one.
+        last: String,
+    },
+    /// `--baseline` names two migrations of one subsystem.
+    TwoBaselines(String),
 }
 
 impl Refusal {
@@ -187,6 +200,30 @@ impl Refusal {
             Refusal::NotLate(name) => {
                 Error::usage(format!("{name} is not late, so --allow-late does not fit"))
                     .next("kmig status")
+            }
+            Refusal::AdoptPending(pending) => Error::new(
+                Exit::Pending,
+                format!(
+                    "a batch still owes its finish, and nothing is adopted in the middle of it:\n{}",
+                    indented(&pending)
+                ),
+            )
+            .now("nothing was recorded")
+            .next("kmig finish once the old version of the application is gone, then kmig adopt"),
+            Refusal::BaselineNeeded {
+                subsystem,
+                needs,
+                last,
+            } => Error::usage(format!(
+                "{subsystem} depends on {needs}, and nothing is recorded of {needs} in this database"
+            ))
+            .now("nothing was recorded")
+            .next(format!(
+                "add --baseline with the migration of {needs} that the database is at, {last} for example"
+            )),
+            Refusal::TwoBaselines(subsystem) => {
+                Error::usage(format!("--baseline names two migrations of {subsystem}"))
+                    .next("name the last one: those before it are adopted with it")
             }
         }
     }

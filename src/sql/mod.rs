@@ -12,6 +12,7 @@ mod directive;
 mod grip;
 mod head;
 pub mod lexer;
+pub mod made;
 mod setting;
 mod split;
 

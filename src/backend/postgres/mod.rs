@@ -17,6 +17,7 @@ mod holder;
 mod identity;
 mod leftover;
 mod lock;
+mod look;
 pub mod names;
 pub mod passfile;
 mod patience;
@@ -41,6 +42,7 @@ pub mod wire;
 use super::{Asked, Backend, Entry, Event, Halt, Holder, Leftover, Stop};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
+use crate::plan::adopt::Wanted;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
 use crate::run::RunId;
@@ -54,6 +56,7 @@ use record::{Author, Recorder};
 use script::{Role, Stopped};
 use session::Session;
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use watch::Watch;
@@ -193,6 +196,13 @@ impl Postgres {
             tell(Event::Notice {
                 severity: notice.severity,
                 message: notice.message,
+            });
+        }
+        let unheard = self.connection.unheard.swap(0, Ordering::Relaxed);
+        if unheard > 0 {
+            tell(Event::Notice {
+                severity: "NOTICE".to_string(),
+                message: format!("… and {unheard} more messages of the server"),
             });
         }
     }
@@ -354,6 +364,21 @@ impl Backend for Postgres {
 
     async fn leftovers(&mut self) -> Result<Vec<Leftover>> {
         leftover::read(&self.connection.client, &self.recorder.names).await
+    }
+
+    async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>> {
+        self.missing(wanted).await
+    }
+
+    async fn adopt(
+        &mut self,
+        batch: &Batch,
+        set: &MigrationSet,
+        entries: &[Entry<'_>],
+    ) -> Result<()> {
+        let mut sql = self.recorder.adopted(batch, set);
+        sql.extend(entries.iter().map(|entry| self.recorder.entry(entry)));
+        self.write(&sql).await
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

@@ -104,6 +104,34 @@ impl Recorder {
         sql
     }
 
+    /// Records a batch whose members are there already: each as executed, sealed by all its files that would have run.
+    pub fn adopted(&self, batch: &Batch, set: &MigrationSet) -> Vec<String> {
+        let mut sql = self.batch(batch, set);
+        let (state, part, done) = Progress::Executed.columns();
+        let part = literal_or_null(part.map(PartKind::name));
+        let members = batch.take.iter().filter_map(|id| set.get(id));
+        sql.extend(members.map(|migration| {
+            let seals = PartKind::SEALED
+                .into_iter()
+                .filter(|kind| *kind != PartKind::Undo)
+                .filter_map(|kind| {
+                    let part = migration.part(kind)?;
+                    Some((kind.name().to_string(), json!(part.checksum)))
+                });
+            let seals = serde_json::Value::Object(seals.collect());
+            format!(
+                "UPDATE {} SET state = '{state}', part = {part}, statements_done = {done}, checksums = {}::jsonb, \
+                 started_at = now(), finished_at = clock_timestamp() WHERE subsystem = {} AND number = {} AND batch = {}",
+                self.names.meta,
+                literal(&seals.to_string()),
+                literal(&migration.id.subsystem),
+                migration.id.number,
+                batch.number
+            )
+        }));
+        sql
+    }
+
     /// Records a unit in the transaction of its statements. Fails with a division by zero unless the migration stands
     /// where the plan saw it, so that nothing runs twice and nothing is passed over.
     pub fn unit(&self, unit: &Unit<'_>, batch: i64) -> String {
