@@ -8,6 +8,8 @@ mod bad_files;
 mod bad_server;
 mod bare_statements;
 mod conninfo_psql;
+mod cql_statements;
+mod cqlsh_splits;
 mod docs;
 mod errors;
 mod harness;
