@@ -8,6 +8,7 @@ mod bad_files;
 mod bad_server;
 mod bare_statements;
 mod conninfo_psql;
+mod cql_files;
 mod cql_statements;
 mod cqlsh_splits;
 mod docs;
