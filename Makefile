@@ -13,7 +13,8 @@ build: ## builds the program, optimised: target/release/kmig
 test: ## format, lints, and every test; a missing server is a failure
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
+	bin=$$(scripts/ensure-postgres) && pooler=$$(scripts/ensure-pgbouncer) \
+		&& KMIG_PG_BIN=$$bin KMIG_PGBOUNCER=$$pooler KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
 
 demo: ## upgrades the sample under live clients of both versions
 	cargo build --bin kmig --example demo

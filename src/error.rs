@@ -111,6 +111,9 @@ pub struct Error {
     pub now: Option<String>,
     /// What to run or write next.
     pub next: Option<String>,
+    /// The session with the database is gone: whether the transaction that was under way has taken effect is not known
+    /// here, and a run may connect again and look.
+    pub lost: bool,
 }
 
 /// Stands in [`Error::next`] for the command that was typed, where its name is not known yet.
@@ -130,6 +133,7 @@ impl Error {
             diagnostics: Vec::new(),
             now: None,
             next: None,
+            lost: false,
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::backend::{Asked, Backend, Entry, Event, Halt, Violation};
 use crate::error::{Error, Exit, Result};
 use crate::place::Place;
-use crate::plan::Plan;
 use crate::plan::schedule::{Unit, units};
+use crate::plan::{Plan, Step};
 use crate::source::{Migration, MigrationId, MigrationSet, PartKind};
 use std::collections::BTreeSet;
 
@@ -20,12 +20,13 @@ pub struct Report {
     pub statements: usize,
 }
 
-/// Runs a plan under the lock. What was done before an error is in the error's `now`.
+/// Runs a plan under the lock. What was done before an error is in the error's `now`. A batch that was `begun` is recorded.
 pub async fn run<B: Backend>(
     backend: &mut B,
     set: &MigrationSet,
     plan: &Plan,
     batch: i64,
+    begun: bool,
     tell: &mut dyn FnMut(Event),
 ) -> Result<Report> {
     let mut later = BTreeSet::new();
@@ -35,7 +36,7 @@ pub async fn run<B: Backend>(
             later.insert(id);
         }
     }
-    if let Some(taken) = &plan.batch {
+    if let (Some(taken), false) = (&plan.batch, begun) {
         backend.begin(taken, set).await?;
     }
     if let Some(version) = &plan.record_version {
@@ -87,6 +88,19 @@ pub async fn run<B: Backend>(
 }
 
 impl Report {
+    /// Counts what a run did whose session was lost: what it had planned, and what is still to be done of that.
+    pub fn read_back(&mut self, set: &MigrationSet, before: &Plan, now: &Plan) {
+        for step in &before.steps {
+            let same = |other: &&Step| (&other.id, other.part) == (&step.id, step.part);
+            let left = now.steps.iter().find(same);
+            let left_over = left.map_or(0, |left| left.to - left.from);
+            self.statements += (step.to - step.from).saturating_sub(left_over);
+            if let (None, Some((migration, _))) = (left, part(set, &step.id, step.part)) {
+                self.parts.push((migration.label(), step.part));
+            }
+        }
+    }
+
     fn count(&mut self, event: &Event) {
         if let Event::Unit {
             statements,

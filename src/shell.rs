@@ -9,11 +9,13 @@ use crate::report::style::Style;
 use crate::report::{Answer, error as report};
 use crate::settings::Settings;
 use clap::error::ErrorKind;
+use std::future::poll_fn;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a cancelled command may take to roll back and to say what is left.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -32,6 +34,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         }
     };
     let result = runtime.block_on(command(cli));
+    // A look-up of a name that hangs is left behind.
+    runtime.shutdown_background();
     print(result, cli.global.json)
 }
 
@@ -80,49 +84,86 @@ async fn command(cli: &Cli) -> Result<Answer> {
         cancel: Arc::new(Mutex::new(None)),
         stop: Stop::default(),
     };
+    let mut signals = Signals::listen();
     let running = commands::run(cli, &context);
     tokio::pin!(running);
     let exit = tokio::select! {
         result = &mut running => return result,
-        exit = stopped() => exit,
+        exit = signals.next() => exit,
     };
     context.stop.set();
     let canceller = context.cancel.lock().ok().and_then(|slot| slot.clone());
-    if let Some(canceller) = canceller {
-        context
-            .progress
-            .say("stopping: the statement that runs is cancelled; once more to leave at once");
-        // Where the server cannot be told, the session's end tells it.
-        let _ = tokio::time::timeout(FAREWELL, canceller.cancel()).await;
-    }
+    let cancel = async {
+        if let Some(canceller) = canceller {
+            context
+                .progress
+                .say("stopping: the statement that runs is cancelled; once more to leave at once");
+            // Where the server cannot be told, the session's end tells it.
+            let _ = canceller.cancel().await;
+        }
+        std::future::pending::<()>().await;
+    };
     let left = tokio::select! {
-        result = tokio::time::timeout(FAREWELL, &mut running) => result.ok(),
-        _ = stopped() => None,
+        result = &mut running => Some(result),
+        // The run goes on to its end meanwhile: it may be in a pause, which no server knows of.
+        () = cancel => None,
+        () = tokio::time::sleep(FAREWELL) => None,
+        _ = signals.next() => None,
     };
     let mut error = match left {
         Some(Ok(answer)) => return Ok(answer),
         Some(Err(error)) => error,
-        None => Error::failed("left at once; the server ends the session and rolls back"),
+        None => Error::failed("left without waiting any longer for the server")
+            .now("the server rolls back the transaction that was open; what was recorded before it stays, and a statement outside transactions may go on until the server notices")
+            .next("the same command, which looks at what is there and continues"),
     };
     error.exit = exit;
     error.message = format!("stopped by a signal: {}", error.message);
     Err(error)
 }
 
-/// Waits for a signal that asks kmig to stop.
-async fn stopped() -> Exit {
-    let (interrupt, terminate) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    );
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
-            _ = interrupt.recv() => Exit::Interrupted,
-            _ = terminate.recv() => Exit::Terminated,
-        },
-        // Without handlers the system's own default ends the process.
-        _ => std::future::pending().await,
+/// The signals that ask kmig to stop. One listener for the whole run: a second signal is not missed while the first one
+/// is dealt with.
+struct Signals(Vec<(Signal, Exit)>);
+
+impl Signals {
+    /// Listens. Without handlers the system's own default ends the process.
+    fn listen() -> Self {
+        let mut kinds = vec![
+            (SignalKind::interrupt(), Exit::Interrupted),
+            (SignalKind::terminate(), Exit::Terminated),
+        ];
+        // The terminal is gone. Under nohup that is not to count.
+        if !ignores_hangup() {
+            kinds.push((SignalKind::hangup(), Exit::Terminated));
+        }
+        let listening = kinds
+            .into_iter()
+            .filter_map(|(kind, exit)| Some((signal(kind).ok()?, exit)));
+        Signals(listening.collect())
     }
+
+    /// Waits for the next one.
+    async fn next(&mut self) -> Exit {
+        poll_fn(|cx| {
+            for (signal, exit) in &mut self.0 {
+                if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
+                    return Poll::Ready(*exit);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Whether the process was started with SIGHUP ignored; known where the system has a /proc like Linux's.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 fn logs(verbose: u8) {

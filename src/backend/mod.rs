@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What the engine needs of a database, in the engine's own words.
 ///
@@ -26,6 +27,18 @@ pub trait Backend {
 
     /// Takes the executor's lock; waits at most `wait`, telling who holds it.
     async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()>;
+
+    /// Connects again after the session was lost under the lock, tries for `within`, and proves that what answers is the
+    /// same database and has every record that was told as done. The lock is to be taken anew.
+    ///
+    /// # Errors
+    /// `lost` itself where `within` is nought; else why the run cannot go on.
+    async fn recover(
+        &mut self,
+        lost: Error,
+        within: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()>;
 
     /// Gives the lock back. Everything told before is durable once this returns.
     async fn unlock(&mut self) -> Result<()>;
@@ -71,14 +84,37 @@ pub trait Backend {
     async fn holder(&mut self) -> Result<Option<Holder>>;
 }
 
-/// Says between two statements whether a signal wants the run to end.
+/// Says between two statements, and in every pause, whether a signal wants the run to end.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<(AtomicBool, Notify)>);
 
 impl Stop {
     /// Wants the run to end.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.notify_waiters();
+    }
+
+    /// Waits until the run is to end.
+    pub async fn wanted(&self) {
+        loop {
+            // Before the look: a call of `set` in between is not missed.
+            let told = self.0.1.notified();
+            if self.0.0.load(Ordering::SeqCst) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Pauses for so long.
+    ///
+    /// # Errors
+    /// A signal came, before it or in it.
+    pub async fn pause(&self, time: Duration) -> Result<()> {
+        // That the time is over is how a pause ends.
+        let _ = tokio::time::timeout(time, self.wanted()).await;
+        self.check()
     }
 
     /// Passes as long as nothing wants the run to end.
@@ -86,7 +122,7 @@ impl Stop {
     /// # Errors
     /// A signal came.
     pub fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) {
+        if self.0.0.load(Ordering::SeqCst) {
             Err(Error::new(Exit::Interrupted, "nothing more was begun"))
         } else {
             Ok(())
@@ -141,12 +177,95 @@ pub struct Entry<'a> {
 pub struct Holder {
     /// Its server process.
     pub pid: i64,
-    /// `kmig/<version> user@host pid`, as it announced itself.
+    /// `kmig/<version> <run> user@host`, as it announced itself.
     pub application: String,
+    /// Its run, as the journal has it, where it announced one.
+    pub run: Option<String>,
     /// Where it comes from, absent for a local socket.
     pub address: Option<String>,
     /// Seconds since it connected.
     pub seconds: i64,
+    /// Whether it is proved that its process has died: only of runs on this machine.
+    pub gone: bool,
+    /// When it connected, in microseconds: a server process id may come again.
+    #[serde(skip)]
+    pub began: Option<i64>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self.application.as_str() {
+            "" => "a session without a name",
+            name => name,
+        };
+        let (pid, seconds) = (self.pid, self.seconds);
+        write!(f, "{name} (server process {pid}, connected {seconds} s ago")?;
+        f.write_str(if self.gone {
+            "; its process is gone)"
+        } else {
+            ")"
+        })
+    }
+}
+
+/// What is known of the lock's holder, and of those who wait for it. What this role may not see is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scene {
+    /// Who has the lock.
+    pub holder: Holder,
+    /// Its role.
+    pub user: Option<String>,
+    /// What it does: `active`, `idle`, `idle in transaction` …
+    pub state: Option<String>,
+    /// Seconds since it is in that state.
+    pub state_seconds: Option<i64>,
+    /// What the server waits for in its name, `Lock: relation`.
+    pub waits_for: Option<String>,
+    /// The head of the statement that it runs, or ran last.
+    pub query: Option<String>,
+    /// The last line that its run wrote to the journal.
+    pub last: Option<LastLine>,
+    /// Migrations in the middle of a part, as recorded: `core/002_b up, 0 statements done`.
+    pub unfinished: Vec<String>,
+    /// Who waits for the lock.
+    pub waiting: Vec<Waiting>,
+}
+
+/// The last line of a run in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastLine {
+    /// `batch`, `step`, `intent` …
+    pub kind: String,
+    /// `subsystem/NNN_name`, where it is about a migration.
+    pub migration: Option<String>,
+    /// Its part.
+    pub part: Option<String>,
+    /// The first statement that it is about, from 0.
+    pub statement: Option<i64>,
+    /// Seconds since.
+    pub seconds: i64,
+}
+
+/// An executor that waits for the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Its server process.
+    pub pid: i64,
+    /// As it announced itself.
+    pub application: String,
+    /// Seconds since it connected.
+    pub seconds: i64,
+}
+
+/// What came of the attempt to end the lock's holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The server was told to end it.
+    Told,
+    /// It does not hold the lock any more.
+    Changed,
+    /// This role may not; the server's words.
+    Denied(String),
 }
 
 /// A session that stands in the way of a statement.
@@ -189,6 +308,8 @@ impl std::fmt::Display for Blocker {
 pub enum Event {
     /// Another executor holds the lock; said once, and again when the holder changes.
     Waiting(Option<Holder>),
+    /// The holder is proved dead, and what came of ending its server process.
+    Orphan(Holder, Ending),
     /// A statement is done; its unit may still be rolled back.
     Statement,
     /// A unit is done and recorded.
@@ -220,6 +341,15 @@ pub enum Event {
         /// Its text.
         message: String,
     },
+    /// The session with the database was lost; it will be tried to get another one.
+    Lost {
+        /// What is known of the loss.
+        message: String,
+        /// How long it is tried.
+        within: Duration,
+    },
+    /// There is a session again, with the same database.
+    Recovered,
     /// A decision about a statement that an earlier run left in doubt.
     Reconciled(String),
     /// A backfill part was swept: round, and statements that changed something.

@@ -8,7 +8,7 @@ use crate::execute::{self, Report};
 use crate::plan::history::History;
 use crate::plan::refusal::Refusal;
 use crate::plan::state::{Due, SchemaState};
-use crate::plan::{App, Command, Plan, plan};
+use crate::plan::{App, Command, Plan, Step, plan};
 use crate::report::status::next;
 use crate::report::{Answer, count, object};
 use crate::settings::duration;
@@ -87,17 +87,78 @@ pub async fn run_on(
         Err(_) if database.holder().await?.is_some() => {}
         Err(error) => return Err(error),
     }
+    let reconnect = context.settings()?.reconnect;
+    let mut walk = Walk::default();
+    let mut wait = job.wait;
+    loop {
+        let result = once(context, set, database, job, wait, &mut walk).await;
+        context.progress.end();
+        match result {
+            Err(mut lost) if lost.lost => {
+                lost.now.get_or_insert_with(|| LOST.to_string());
+                lost.next = Some(ANSWERS.to_string());
+                // Whom to cancel is not known until there is a session again.
+                context.cancel_by(None);
+                let tell = &mut |event| context.progress.event(event);
+                let recovered = database.recover(lost, reconnect, tell).await;
+                recovered.map_err(|error| again(error, job.verb))?;
+                context.cancel_by(Some(database.canceller()));
+                // The server may take as long to end the lost session, which holds the lock.
+                wait = job.wait.max(reconnect);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What is true where a session was lost, if nothing better is known.
+const LOST: &str = "the connection is gone; whether what was being sent has taken effect is recorded in the database";
+
+/// What to do about a session that was lost for good.
+const ANSWERS: &str =
+    "once the server answers again, the same command, which continues where it stopped";
+
+/// What a run remembers when its session is lost and it goes on with another one.
+#[derive(Default)]
+struct Walk {
+    /// What was done.
+    total: Report,
+    /// Whether the overrides are journaled.
+    noted: bool,
+    /// The plan that was agreed to.
+    agreed: Option<Plan>,
+    /// The plan that was being run; its outcome is read back.
+    running: Option<Plan>,
+}
+
+/// The walk from the lock to its release, with one session.
+async fn once(
+    context: &Context,
+    set: &MigrationSet,
+    database: &mut Postgres,
+    job: &Job<'_>,
+    wait: Duration,
+    walk: &mut Walk,
+) -> Result<Answer> {
     database
-        .lock(job.wait, &mut |event| context.progress.event(event))
+        .lock(wait, &mut |event| context.progress.event(event))
         .await?;
-    let result = locked(context, set, database, job, app).await;
+    let app = &context.settings()?.app;
+    let result = locked(context, set, database, job, app, walk).await;
     context.progress.end();
-    // The error of the run is what the user needs; a lock that cannot be given back goes with the session. Giving it
-    // back also makes durable what was done, so an error there is no success.
-    let unlocked = database.unlock().await;
-    let answer = result?;
-    unlocked?;
-    Ok(answer)
+    match result {
+        Ok(answer) => {
+            // Giving the lock back also makes durable what was done, so an error there is no success.
+            database.unlock().await?;
+            Ok(answer)
+        }
+        Err(error) if error.lost => Err(error),
+        Err(error) => {
+            // The error of the run is what the user needs; a lock that cannot be given back goes with the session.
+            let _ = database.unlock().await;
+            Err(error)
+        }
+    }
 }
 
 /// The part of the walk that is under the lock.
@@ -107,17 +168,21 @@ async fn locked(
     database: &mut Postgres,
     job: &Job<'_>,
     app: &App,
+    walk: &mut Walk,
 ) -> Result<Answer> {
-    let mut total = Report::default();
-    let mut noted = false;
     loop {
         let history = database.history().await?;
         let decided = decide(set, history.as_ref(), app, &job.command);
+        let running = walk.running.take();
+        if let (Some(before), Ok(left)) = (&running, &decided) {
+            walk.total.read_back(set, before, left);
+        }
+        let total = &mut walk.total;
         let plan = match decided {
             Ok(plan) => plan,
             // An interrupted batch was completed, and what is new has to wait for its finish.
             Err(error) if total.statements > 0 || !total.parts.is_empty() => {
-                let done = told(job, Some(&total), set, history.as_ref(), context);
+                let done = told(job, Some(total), set, history.as_ref(), context);
                 let now = done.text.lines().next().unwrap_or_default().to_string();
                 return Err(error.now(now));
             }
@@ -128,12 +193,17 @@ async fn locked(
             .as_ref()
             .is_some_and(|command| !waits(set, history.as_ref(), app, command));
         if plan.is_empty() || overtaken {
-            let ran = (total != Report::default()).then_some(&total);
+            let ran = (*total != Report::default()).then_some(&*total);
             return Ok(told(job, ran, set, history.as_ref(), context));
         }
-        (job.consent)(&plan)?;
+        // What was agreed to before the session was lost is not asked again, unless there is more to it now.
+        let agreed = |before: &Plan| plan.steps.iter().all(|step| covers(before, step));
+        if !walk.agreed.as_ref().is_some_and(agreed) {
+            (job.consent)(&plan)?;
+            walk.agreed = Some(plan.clone());
+        }
         database.set_up().await?;
-        if !noted {
+        if !walk.noted {
             for entry in &job.overrides {
                 database
                     .note(Entry {
@@ -144,29 +214,55 @@ async fn locked(
                     })
                     .await?;
             }
-            noted = true;
+            walk.noted = true;
         }
         let statements = plan.steps.iter().map(|step| step.to - step.from).sum();
         context.progress.begin(statements);
         let batch = history.as_ref().map_or(1, |history| history.batch);
-        let report = execute::run(database, set, &plan, batch, &mut |event| {
+        walk.running = Some(plan.clone());
+        let begun = running.is_some_and(|before| began(&before, &plan));
+        let report = execute::run(database, set, &plan, batch, begun, &mut |event| {
             context.progress.event(event);
         })
         .await
         .map_err(|error| again(error, job.verb));
         context.progress.end();
         let report = report?;
-        total.statements += report.statements;
-        total.parts.extend(report.parts);
         let resumed = plan
             .batch
             .as_ref()
             .is_some_and(|batch| batch.take.is_empty());
-        if !(resumed && matches!(job.command, Command::Up(_))) {
-            let history = database.history().await?;
-            return Ok(told(job, Some(&total), set, history.as_ref(), context));
+        if resumed && matches!(job.command, Command::Up(_)) {
+            walk.running = None;
+            total.statements += report.statements;
+            total.parts.extend(report.parts);
+            continue;
         }
+        let history = database.history().await?;
+        walk.running = None;
+        total.statements += report.statements;
+        total.parts.extend(report.parts);
+        return Ok(told(job, Some(total), set, history.as_ref(), context));
     }
+}
+
+/// Whether the batch of a plan was recorded by this run, before its session was lost.
+fn began(before: &Plan, now: &Plan) -> bool {
+    match (&before.batch, &now.batch) {
+        (Some(before), Some(now)) => {
+            before.number == now.number && !before.take.is_empty() && now.take.is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Whether a step is part of a plan.
+fn covers(plan: &Plan, step: &Step) -> bool {
+    plan.steps.iter().any(|other| {
+        (&other.id, other.part) == (&step.id, step.part)
+            && other.from <= step.from
+            && step.to <= other.to
+    })
 }
 
 /// Whether a command is refused because an older batch owes its finish.

@@ -8,6 +8,7 @@ mod context;
 mod engine;
 mod finish;
 mod init;
+mod lock;
 mod manual;
 mod new;
 mod plan;
@@ -18,7 +19,7 @@ mod wait;
 
 pub use context::{Context, Terminal};
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, LockVerb, Verb};
 use crate::error::Result;
 use crate::report::Answer;
 use crate::settings::Flags;
@@ -55,6 +56,10 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             reason,
             lock_wait,
         } => accept::run(context, name, reason, lock_wait).await,
+        Verb::Lock { verb } => match verb {
+            LockVerb::Show => lock::show(context).await,
+            LockVerb::Break { reason } => lock::end(context, reason.as_deref()).await,
+        },
         Verb::Config => config::run(context),
         Verb::Completions { shell } => Ok(manual::completions(*shell)),
         Verb::Man => manual::man(),
@@ -75,5 +80,6 @@ pub fn flags(cli: &Cli) -> Flags {
         url: cli.global.url.clone(),
         lock_timeout: run.and_then(|run| run.lock_timeout.clone()),
         ddl_deadline: run.and_then(|run| run.ddl_deadline.clone()),
+        reconnect: run.and_then(|run| run.reconnect.clone()),
     }
 }

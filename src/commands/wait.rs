@@ -41,8 +41,7 @@ pub async fn run(context: &Context, awaited: Awaited, timeout: &str) -> Result<A
             Err(error) if error.exit == Exit::Failed && !left.is_zero() => database = None,
             Err(error) => return Err(error),
         }
-        context.stop.check()?;
-        tokio::time::sleep(pause.min(left)).await;
+        context.stop.pause(pause.min(left)).await?;
         pause = (pause * 2).min(PAUSE_MAX);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::count;
 use super::style::Style;
-use crate::backend::Event;
+use crate::backend::{Ending, Event};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::io::Write;
@@ -89,10 +89,21 @@ impl Progress {
                     self.line(&format!("{tick}    {migration} {part}"));
                 }
             }
-            Event::Waiting(Some(holder)) => self.say(&format!(
-                "waiting for another executor: {} (server process {})",
-                holder.application, holder.pid
-            )),
+            Event::Waiting(Some(holder)) => {
+                self.say(&format!("waiting for another executor: {holder}"));
+            }
+            Event::Orphan(holder, ending) => {
+                let what = match ending {
+                    Ending::Told => "its server process is ended".to_string(),
+                    Ending::Changed => "its server process has ended".to_string(),
+                    Ending::Denied(why) => format!(
+                        "its server process cannot be ended by this role ({why}); waiting until the server notices"
+                    ),
+                };
+                self.say(&format!(
+                    "the executor that holds the lock is dead: {holder}; {what}"
+                ));
+            }
             Event::Waiting(None) => self.say("waiting for another executor"),
             Event::Retry {
                 place,
@@ -119,6 +130,13 @@ impl Progress {
                     self.say(&format!("{}: {message}", severity.to_lowercase()));
                 }
             }
+            Event::Lost { message, within } => self.say(&format!(
+                "the session was lost: {message}; connecting again for {} s at most",
+                within.as_secs_f64()
+            )),
+            Event::Recovered => self.say(
+                "connected again, to the same database; what is recorded there decides how to go on",
+            ),
             Event::Reconciled(what) => self.say(&what),
             Event::Swept {
                 migration,

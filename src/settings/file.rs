@@ -75,6 +75,7 @@ impl Replicas {
 pub struct Postgres {
     pub lock_timeout: Option<String>,
     pub ddl_deadline: Option<String>,
+    pub reconnect: Option<String>,
 }
 
 /// `[cassandra]`: accepted with the keys of the contract, so that one file serves both engines.

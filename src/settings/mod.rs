@@ -29,6 +29,8 @@ pub struct Flags {
     pub lock_timeout: Option<String>,
     /// `--ddl-deadline`.
     pub ddl_deadline: Option<String>,
+    /// `--reconnect`.
+    pub reconnect: Option<String>,
 }
 
 /// Where a value came from.
@@ -81,6 +83,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// How long a statement that did not get its lock is tried again.
     pub ddl_deadline: Duration,
+    /// How long a run whose session was lost tries to connect again.
+    pub reconnect: Duration,
     /// Every value, for `kmig config`.
     pub effective: Vec<Effective>,
 }
@@ -124,6 +128,12 @@ impl Settings {
             flags.ddl_deadline.clone(),
             values.postgres.ddl_deadline,
             Some("5min"),
+        );
+        let reconnect = layers.text(
+            "postgres.reconnect",
+            flags.reconnect.clone(),
+            values.postgres.reconnect,
+            Some("60s"),
         );
         let depends_on = values
             .subsystem
@@ -180,6 +190,7 @@ impl Settings {
         Ok(Settings {
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
+            reconnect: time("postgres.reconnect", reconnect)?,
             root,
             config,
             url: url.map(Into::into),

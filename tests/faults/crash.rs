@@ -182,9 +182,10 @@ impl Stage<'_> {
             }
             End::ServerCrashed => {
                 self.server.stop_immediate();
+                self.server.start_again();
+                // Before it has the lock it does not connect again.
                 let output = running.wait();
                 assert!([0, 1].contains(&output.code), "{output}");
-                self.server.start_again();
             }
         }
     }

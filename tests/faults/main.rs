@@ -3,5 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connection;
 mod crash;
 mod crowds;
+mod failover;
+mod orphans;
+mod poolers;
+mod signals;
+mod stage;

@@ -399,6 +399,8 @@ fn every_other_command_says_that_there_is_no_engine() {
         "kmig plan up",
         "kmig wait --for up --timeout 1s",
         "kmig check --db",
+        "kmig lock show",
+        "kmig lock break --reason x",
         "kmig accept core/001_good --reason x",
     ] {
         expect(line, run(&project, line), 2, &["no Cassandra engine yet"]);

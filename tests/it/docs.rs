@@ -75,6 +75,7 @@ fn every_command_and_flag_is_described() {
         "--lock-wait",
         "--lock-timeout",
         "--ddl-deadline",
+        "--reconnect",
     ]
     .map(str::to_owned)
     .into();

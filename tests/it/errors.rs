@@ -300,7 +300,7 @@ fn a_session_that_is_ended_is_no_fault_of_the_file() {
     case.run("kmig bootstrap", 0);
     case.project
         .write(UP, "select pg_terminate_backend(pg_backend_pid());");
-    let next = "once the server answers again, kmig up, which continues where it stopped";
+    let next = "next: kmig up, which continues where it stopped";
     let output = case.says("kmig up", 1, &["57P01", "the connection is gone", next]);
     assert!(!output.stderr.contains("mend "), "{output}");
     case.project.write(

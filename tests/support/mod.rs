@@ -10,6 +10,8 @@
 
 pub mod case;
 pub mod kmig;
+pub mod pgbouncer;
 pub mod programs;
 pub mod proxy;
 pub mod server;
+pub mod wire_proxy;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::plan::schedule::Unit;
 use crate::sql::{Class, Statement};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 
 impl Postgres {
@@ -104,15 +104,16 @@ impl Postgres {
         if stopped.fault.session_gone() {
             return Err(None);
         }
-        // Where the session does not survive this, the failure itself is what the user needs.
+        let passing = stopped.fault.lock_not_granted();
+        // Where the session does not survive this, the failure itself is what the user needs, unless it would pass.
         let back = if unit.bare {
             self.start_over().await
         } else {
             self.roll_back().await
         };
-        back.map_err(|_| None)?;
+        back.map_err(|error| (passing && error.lost).then_some(error))?;
         let left = until.saturating_duration_since(Instant::now());
-        if !stopped.fault.lock_not_granted() || left.is_zero() {
+        if !passing || left.is_zero() {
             return Err(None);
         }
         tell(Event::Retry {
@@ -122,14 +123,14 @@ impl Postgres {
             blockers: self.blockers(),
         });
         if self.watch.is_none() {
-            let pid = self.connection.backend_pid;
+            let pid = self.pid;
             let every = (self.session.lock_timeout / 5).max(Duration::from_millis(20));
             self.watch = Some(Watch::start(self.target.clone(), pid, every));
         }
         // Full jitter between a quarter and one lock timeout, so that the traffic drains in between.
         let pause = self.session.lock_timeout.max(Duration::from_millis(50));
-        sleep(pause.mul_f64(0.25 + fastrand::f64() * 0.75).min(left)).await;
-        self.options.stop.check().map_err(Some)
+        let pause = pause.mul_f64(0.25 + fastrand::f64() * 0.75).min(left);
+        self.options.stop.pause(pause).await.map_err(Some)
     }
 
     /// Sends units of plain statements as one string of `BEGIN … COMMIT`s.
@@ -168,7 +169,10 @@ impl Postgres {
         script
             .run(&self.connection.client, |line| match line.role {
                 Role::User(_) => tell(Event::Statement),
-                Role::Commit => *done += 1,
+                Role::Commit => {
+                    *done += 1;
+                    self.acknowledge();
+                }
                 _ => {}
             })
             .await?;
@@ -210,7 +214,9 @@ impl Postgres {
         }
         script.push(0, Role::Record, &self.recorder.unit(unit, batch));
         script.push(0, Role::Commit, "COMMIT");
-        self.send(&mut script, tell).await
+        self.send(&mut script, tell).await?;
+        self.acknowledge();
+        Ok(())
     }
 
     pub(super) async fn statement(

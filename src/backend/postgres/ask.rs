@@ -2,7 +2,7 @@
 
 use super::explain::{absent, pointed};
 use super::fault::Fault;
-use super::read::rows;
+use super::query::rows;
 use super::script::{Failure, Role, Script};
 use super::{Postgres, lock};
 use crate::backend::{Asked, Event, Violation};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::schedule::Unit;
 use crate::source::{Migration, Part, PartKind};
 use crate::sql::{Class, Verb};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
 /// Names and values of a row's columns.
@@ -32,8 +32,7 @@ impl Postgres {
                     }));
                 }
                 Err(fault) if fault.lock_not_granted() && Instant::now() < until => {
-                    self.options.stop.check()?;
-                    sleep(self.session.lock_timeout).await;
+                    self.options.stop.pause(self.session.lock_timeout).await?;
                 }
                 Err(fault) => {
                     let early = absent(&fault);

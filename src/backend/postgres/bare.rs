@@ -2,7 +2,6 @@
 //! catalogue decides, against the picture that was taken with the intent (traps P10).
 
 use super::Postgres;
-use super::apply::own;
 use super::bare_step::Step;
 use super::catalogue::Verdict;
 use super::explain::absent;
@@ -42,8 +41,7 @@ impl Postgres {
         if let Verdict::Run { cleanup, instead } = verdict {
             let before = doubt.unwrap_or(now);
             let intent = self.recorder.intent(unit, batch, before.clone());
-            let client = &self.connection.client;
-            own(&intent, self.key).run(client, |_| {}).await?;
+            self.record(&intent).await?;
             let text = instead.as_deref().unwrap_or(step.text());
             match self.attempt(&step, &cleanup, text, tell).await {
                 // After a half-run up, what is not there counts as undone.
@@ -57,9 +55,7 @@ impl Postgres {
             }
             self.settle().await?;
         }
-        let record = [self.recorder.unit(unit, batch)];
-        let client = &self.connection.client;
-        own(&record, self.key).run(client, |_| {}).await?;
+        self.record(&[self.recorder.unit(unit, batch)]).await?;
         Ok(())
     }
 
@@ -155,8 +151,7 @@ impl Postgres {
         if self.settle().await.is_ok() {
             let message = &stopped.fault.message;
             let failed = [self.recorder.failed(step.unit, step.batch, message)];
-            let client = &self.connection.client;
-            let _ = own(&failed, self.key).run(client, |_| {}).await;
+            let _ = self.record(&failed).await;
         }
     }
 

@@ -4,7 +4,7 @@ use super::Postgres;
 use super::bare_step::Step;
 use super::fault::Fault;
 use super::names::{identifier, literal};
-use super::read::rows;
+use super::query::rows;
 use crate::error::Error;
 use crate::place::Span;
 use crate::sql::{Bare, Name};

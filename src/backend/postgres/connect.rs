@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -19,6 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::conninfo::SslMode;
 use super::conninfo::{Address, ChannelBinding, Host, Target, TargetSessionAttrs};
+use super::traffic::{Counted, Traffic};
 use super::wire::{Already, CancelRequest, Wire};
 use super::{environment, tls, wire};
 pub use error::{ConnectError, ConnectErrorKind};
@@ -40,6 +42,10 @@ pub struct Connection {
     pub encrypted: bool,
     /// Finishes with the session; holds why it ended if it was not by dropping the client.
     pub ended: JoinHandle<Option<String>>,
+    /// The SQLSTATE of the server's last word, where it ended the session while nothing was asked of it.
+    pub farewell: Arc<OnceLock<String>>,
+    /// When the line was last used, and whether an answer is due.
+    pub traffic: Traffic,
 }
 
 /// A message that the server sends besides results.

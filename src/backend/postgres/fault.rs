@@ -3,7 +3,7 @@
 use super::connect::ConnectError;
 use crate::error::{Error, ServerError};
 use std::error::Error as _;
-use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
 /// A failure of a query or of the connection.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Fault {
     pub server: ServerError,
     /// Where in the text that was sent, in characters from 1.
     pub position: Option<usize>,
+    /// Whether the server ended the session with it.
+    pub fatal: bool,
 }
 
 impl Fault {
@@ -33,13 +35,17 @@ impl Fault {
     pub fn session_gone(&self) -> bool {
         match &self.code {
             None => true,
-            Some(code) => code.code().starts_with("57P") || code.code().starts_with("08"),
+            Some(code) => {
+                self.fatal || code.code().starts_with("57P") || code.code().starts_with("08")
+            }
         }
     }
 
     /// The error that a person sees, without a place.
     pub fn error(self) -> Error {
+        let lost = self.session_gone();
         let mut error = Error::failed(self.message);
+        error.lost = lost;
         error.server = self.code.is_some().then(|| Box::new(self.server));
         error
     }
@@ -59,6 +65,7 @@ impl From<tokio_postgres::Error> for Fault {
                 message,
                 server: ServerError::default(),
                 position: None,
+                fatal: true,
             };
         };
         Fault::from(db)
@@ -91,6 +98,10 @@ impl From<&DbError> for Fault {
                 context,
             },
             position,
+            fatal: matches!(
+                db.parsed_severity(),
+                Some(Severity::Fatal | Severity::Panic)
+            ),
         }
     }
 }

@@ -12,17 +12,24 @@ pub mod environment;
 mod explain;
 mod fault;
 mod group;
+mod holder;
+mod identity;
 mod lock;
 pub mod names;
 pub mod passfile;
+mod pooler;
+mod pulse;
+mod query;
 mod read;
 mod record;
+mod recover;
 mod same_index;
 mod script;
 pub mod service;
 mod session;
 mod setup;
 pub mod tls;
+mod traffic;
 mod watch;
 pub mod wire;
 
@@ -31,13 +38,17 @@ use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
+use crate::run::RunId;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
 use fault::Fault;
+use identity::Identity;
 use names::Names;
+use pulse::Pulse;
 use record::{Author, Recorder};
-use script::Role;
+use script::{Role, Stopped};
 use session::Session;
+use std::cell::Cell;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use watch::Watch;
@@ -54,7 +65,7 @@ pub struct Options {
     /// How long a statement that makes way is tried again.
     pub ddl_deadline: Duration,
     /// One run of kmig, told apart from all others.
-    pub run: String,
+    pub run: RunId,
     /// `user@host`.
     pub by: String,
     /// Whether a signal wants the run to end.
@@ -68,15 +79,25 @@ pub struct Postgres {
     session: Session,
     recorder: Recorder,
     key: i64,
+    /// Whether this session took the lock.
+    locked: bool,
     standby: bool,
     database: String,
     format: Option<i64>,
+    /// The server process that answers, which is not the one that a pooler announced.
+    pid: i32,
     /// Whether transactions were committed that may not have reached the disk.
     adrift: bool,
     /// Where a second connection is to be had.
     target: conninfo::Target,
     /// Who watches whom a statement waits for, once one had to make way.
     watch: Option<Watch>,
+    /// Who notices that the session is lost where nobody says so.
+    pulse: Option<Pulse>,
+    /// What the session is, once it has taken the lock.
+    identity: Option<Identity>,
+    /// Transactions with a record that the server has acknowledged in this run.
+    acknowledged: Cell<u64>,
 }
 
 impl Postgres {
@@ -85,6 +106,7 @@ impl Postgres {
     /// # Errors
     /// The server cannot be reached, or refuses the role.
     pub async fn open(target: &conninfo::Target, options: Options) -> Result<Self> {
+        tracing::debug!(target = %target.describe(), "connecting");
         let connection = connect::connect(target).await.map_err(Error::from)?;
         let server = connection
             .parameters
@@ -101,13 +123,18 @@ impl Postgres {
             recorder: Recorder {
                 names,
                 author: Author {
-                    run: options.run.clone(),
+                    run: options.run.to_string(),
                     by: options.by.clone(),
                 },
             },
+            pid: connection.backend_pid,
+            pulse: Pulse::start(target, &connection, None),
+            identity: None,
+            acknowledged: Cell::new(0),
             connection,
             options,
             key: 0,
+            locked: false,
             standby: false,
             database: String::new(),
             format: None,
@@ -157,9 +184,21 @@ impl Postgres {
         }
     }
 
-    async fn write(&self, statements: &[String]) -> Result<()> {
+    /// Writes what is to be recorded, in a durable transaction that adds one line to the journal.
+    async fn record(&self, statements: &[String]) -> Result<(), Stopped> {
         let script = apply::own(statements, self.key);
-        let Err(stopped) = script.run(&self.connection.client, |_| {}).await else {
+        script.run(&self.connection.client, |_| {}).await?;
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// A transaction with a record is committed, and the server has said so.
+    fn acknowledge(&self) {
+        self.acknowledged.set(self.acknowledged.get() + 1);
+    }
+
+    async fn write(&self, statements: &[String]) -> Result<()> {
+        let Err(stopped) = self.record(statements).await else {
             return Ok(());
         };
         if !stopped.fault.session_gone() {
@@ -183,6 +222,7 @@ impl Backend for Postgres {
     async fn history(&mut self) -> Result<Option<History>> {
         let reading = read::reading(
             &self.connection.client,
+            self.connection.backend_pid,
             self.options.schema.as_deref(),
             &self.options.table,
         )
@@ -194,33 +234,37 @@ impl Backend for Postgres {
         self.standby = reading.standby;
         self.database = reading.database;
         self.format = reading.format;
+        if self.locked && reading.pid != self.pid {
+            return Err(pooler::refused(
+                "another server process answers now than the one that holds the lock",
+            )
+            .now("what was told as done is recorded"));
+        }
+        self.pid = reading.pid;
         Ok(reading.history)
     }
 
     async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        if self.standby {
-            return Err(Error::failed(
-                "this server is a read-only standby: it only replays the changes of another server",
-            )
-            .now("nothing was run")
-            .next("connect to the primary, for example with ?target_session_attrs=primary"));
+        self.refuse_standby()?;
+        let other = match self.pooled() {
+            true => self.own_process().await?,
+            false => None,
+        };
+        let taken = self.settle_and_take(wait, other.as_ref(), tell).await;
+        self.locked = taken.is_ok();
+        if taken.is_err() {
+            self.clear_pooled().await;
         }
-        let client = &self.connection.client;
-        let sent = client
-            .batch_execute(&self.session.settings().join(";"))
-            .await;
-        match sent.map_err(Fault::from) {
-            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
-            Err(fault)
-                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
-            {
-                self.session.watches_clients = false;
-                let settings = self.session.settings().join(";");
-                client.batch_execute(&settings).await.map_err(Fault::from)?;
-            }
-            sent => sent?,
-        }
-        lock::take(client, self.key, wait, &self.options.stop, tell).await
+        taken
+    }
+
+    async fn recover(
+        &mut self,
+        lost: Error,
+        within: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        self.recover_session(lost, within, tell).await
     }
 
     async fn unlock(&mut self) -> Result<()> {
@@ -235,7 +279,10 @@ impl Backend for Postgres {
             })
             .await?;
         }
-        lock::release(&self.connection.client).await
+        self.locked = false;
+        let released = lock::release(&self.connection.client).await;
+        self.clear_pooled().await;
+        released
     }
 
     async fn set_up(&mut self) -> Result<()> {
@@ -293,7 +340,7 @@ impl Backend for Postgres {
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
-        lock::holder(&self.connection.client, self.key).await
+        holder::holder(&self.connection.client, self.key, &self.options.run).await
     }
 }
 

@@ -31,6 +31,12 @@ impl Session {
             ("standard_conforming_strings", "on".into()),
             ("synchronous_commit", "off".into()),
         ];
+        // Behind a line that is dead the server's end of the session would hold the lock for hours.
+        settings.extend([
+            ("tcp_keepalives_idle", "20".into()),
+            ("tcp_keepalives_interval", "10".into()),
+            ("tcp_keepalives_count", "2".into()),
+        ]);
         if self.server >= 140_000 {
             settings.push(("idle_session_timeout", "0".into()));
         }
@@ -59,6 +65,9 @@ impl Session {
         lines
     }
 }
+
+/// Leaves nothing of this session behind for the next client of a pooler, which may not do that by itself.
+pub const CLEARED: &str = "DISCARD ALL";
 
 /// Makes the commit of the current transaction wait for the disk, and with it all commits before.
 pub const DURABLE: &str = "SET LOCAL synchronous_commit TO on";

@@ -35,7 +35,10 @@ pub async fn tables(client: &mut Client, names: &Names) -> Result<()> {
 
 fn explain(error: &refinery_core::Error, names: &Names) -> Error {
     let mut source = error.source();
+    let mut lost = false;
     while let Some(cause) = source {
+        // The driver's own errors, without words of the server, are about the connection.
+        lost |= cause.is::<tokio_postgres::Error>();
         if let Some(db) = cause
             .downcast_ref::<tokio_postgres::Error>()
             .and_then(tokio_postgres::Error::as_db_error)
@@ -56,5 +59,7 @@ fn explain(error: &refinery_core::Error, names: &Names) -> Error {
         }
         source = cause.source();
     }
-    Error::failed(format!("kmig's own tables could not be made: {error}"))
+    let mut failed = Error::failed(format!("kmig's own tables could not be made: {error}"));
+    failed.lost = lost;
+    failed
 }

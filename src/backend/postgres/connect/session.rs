@@ -1,5 +1,6 @@
 //! Opening one stream, logging in on it, and keeping it going.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::*;
@@ -120,8 +121,9 @@ pub(super) async fn start(
 ) -> Result<Connection, Failure> {
     let wire = open(target, place, encryption).await?;
     let encrypted = wire.is_encrypted();
+    let traffic = Traffic::default();
     let (client, connection) = driver_config(target, place)
-        .connect_raw(wire, Already)
+        .connect_raw(traffic.of(wire), Already)
         .await
         .map_err(|error| Failure::driver(place, &error, target).after(encryption, encrypted))?;
     let parameters = REPORTED
@@ -132,6 +134,7 @@ pub(super) async fn start(
         .await
         .ok_or_else(|| Failure::other(place, "the driver gave no way to cancel"))?;
     let (sender, messages) = unbounded_channel();
+    let farewell = Arc::new(OnceLock::new());
     Ok(Connection {
         client,
         messages,
@@ -144,7 +147,9 @@ pub(super) async fn start(
             target: target.clone(),
         },
         encrypted,
-        ended: tokio::spawn(drive(connection, sender)),
+        ended: tokio::spawn(drive(connection, sender, Arc::clone(&farewell))),
+        farewell,
+        traffic,
     })
 }
 
@@ -174,8 +179,9 @@ fn driver_config(target: &Target, place: &Place) -> tokio_postgres::Config {
 
 /// Keeps the session going until it ends, and passes on what the server says.
 async fn drive(
-    mut connection: tokio_postgres::Connection<Wire, Wire>,
+    mut connection: tokio_postgres::Connection<Counted, Counted>,
     sender: UnboundedSender<Notice>,
+    farewell: Arc<OnceLock<String>>,
 ) -> Option<String> {
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
@@ -191,7 +197,12 @@ async fn drive(
                 });
             }
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Some(unfolded(&error)),
+            Some(Err(error)) => {
+                if let Some(code) = error.code() {
+                    let _ = farewell.set(code.code().to_owned());
+                }
+                return Some(unfolded(&error));
+            }
             None => return None,
         }
     }

@@ -8,6 +8,14 @@ use super::keys::{self, Treatment};
 use super::target::{Address, ChannelBinding, Host, Keepalives, TargetSessionAttrs};
 use super::{ConnInfoError, redact, syntax};
 
+/// libpq waits for ever, or for as long as the system does; a migration must not hang on a dead line, so kmig has
+/// defaults of its own: an idle line that is dead is noticed in 40 s, one with unacknowledged data in 30 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEPALIVES_IDLE: Duration = Duration::from_secs(20);
+const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVES_COUNT: i32 = 2;
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+
 pub(super) type Result<T> = std::result::Result<T, ConnInfoError>;
 
 /// A value and where it came from, for messages.
@@ -200,31 +208,38 @@ impl Settings {
             .map(Duration::from_secs))
     }
 
+    /// [`Settings::seconds`], and kmig's own default where nothing is said.
+    fn seconds_or(&self, name: &str, default: Duration) -> Result<Option<Duration>> {
+        let said = self.number(name)?.is_some();
+        Ok(self.seconds(name)?.or((!said).then_some(default)))
+    }
+
     /// `connect_timeout`; one second is too short to be told from none, libpq waits two.
     pub fn connect_timeout(&self) -> Result<Option<Duration>> {
         Ok(self
-            .seconds("connect_timeout")?
+            .seconds_or("connect_timeout", CONNECT_TIMEOUT)?
             .map(|timeout| timeout.max(Duration::from_secs(2))))
     }
 
     /// `keepalives…`.
     pub fn keepalives(&self) -> Result<Keepalives> {
+        let count = self.number("keepalives_count")?;
         Ok(Keepalives {
             enabled: self.number("keepalives")?.is_none_or(|n| n != 0),
-            idle: self.seconds("keepalives_idle")?,
-            interval: self.seconds("keepalives_interval")?,
-            count: self
-                .number("keepalives_count")?
-                .and_then(|n| u32::try_from(n).ok())
+            idle: self.seconds_or("keepalives_idle", KEEPALIVES_IDLE)?,
+            interval: self.seconds_or("keepalives_interval", KEEPALIVES_INTERVAL)?,
+            count: u32::try_from(count.unwrap_or(KEEPALIVES_COUNT))
+                .ok()
                 .filter(|n| *n > 0),
         })
     }
 
     /// `tcp_user_timeout`, in milliseconds.
     pub fn tcp_user_timeout(&self) -> Result<Option<Duration>> {
-        let milliseconds = self
-            .number("tcp_user_timeout")?
-            .and_then(|n| u64::try_from(n).ok());
+        let Some(milliseconds) = self.number("tcp_user_timeout")? else {
+            return Ok(Some(TCP_USER_TIMEOUT));
+        };
+        let milliseconds = u64::try_from(milliseconds).ok();
         Ok(milliseconds.filter(|n| *n > 0).map(Duration::from_millis))
     }
 

@@ -149,6 +149,14 @@ pub struct Keepalives {
     pub count: Option<u32>,
 }
 
+impl Keepalives {
+    /// How long a dead line goes unnoticed by them, where that is for kmig to say and not for the system.
+    pub fn bound(&self) -> Option<Duration> {
+        let (idle, interval, count) = (self.idle?, self.interval?, self.count?);
+        self.enabled.then(|| idle + interval * count)
+    }
+}
+
 /// `target_session_attrs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetSessionAttrs {
