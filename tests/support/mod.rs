@@ -9,6 +9,7 @@
 )]
 
 pub mod case;
+pub mod fingerprint;
 pub mod kmig;
 pub mod pgbouncer;
 pub mod programs;

@@ -296,10 +296,20 @@ impl Server {
 
     /// The schema as pg_dump writes it, without kmig's own tables and without what is random in it.
     pub fn schema(&self, database: &str) -> String {
+        self.dumped(database, &["--exclude-table=schema_meta*"])
+    }
+
+    /// [`Server::schema`], kmig's own tables included.
+    pub fn dump(&self, database: &str) -> String {
+        self.dumped(database, &[])
+    }
+
+    fn dumped(&self, database: &str, options: &[&str]) -> String {
         let mut command = Command::new(self.program("pg_dump"));
         clean(&mut command, &self.folder);
         let output = command
-            .args(["--schema-only", "--exclude-table=schema_meta*"])
+            .arg("--schema-only")
+            .args(options)
             .arg(self.url(database))
             .output()
             .expect("start pg_dump");

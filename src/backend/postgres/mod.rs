@@ -14,6 +14,7 @@ mod fault;
 mod group;
 mod holder;
 mod identity;
+mod leftovers;
 mod lock;
 pub mod names;
 pub mod passfile;
