@@ -1,7 +1,7 @@
 //! `kmig adopt`.
 
 use super::context::Context;
-use super::engine::lock_wait;
+use super::engine::{in_motion, lock_wait};
 use crate::backend::postgres::Postgres;
 use crate::backend::{Backend, Entry};
 use crate::cli::AdoptArgs;
@@ -69,9 +69,10 @@ pub async fn run(context: &Context, args: &AdoptArgs) -> Result<Answer> {
                 &missing,
             ));
         }
-        // What looks refused may be the middle of somebody else's run: wait for its end and look again.
-        Err(error) if args.dry_run || database.holder().await?.is_none() => return Err(error),
-        _ => {}
+        Err(error) if args.dry_run => return Err(error),
+        Err(_) if in_motion(&mut database, history.as_ref()).await? => {}
+        Err(error) => return Err(error),
+        Ok(_) => {}
     }
     database
         .lock(wait, &mut |event| context.progress.event(event))

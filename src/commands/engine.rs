@@ -83,8 +83,7 @@ pub async fn run_on(
             }
             (job.consent)(&plan)?;
         }
-        // What looks refused may be the middle of somebody else's run: wait for its end and look again.
-        Err(_) if database.holder().await?.is_some() => {}
+        Err(_) if in_motion(database, history.as_ref()).await? => {}
         Err(error) => return Err(error),
     }
     let reconnect = context.settings()?.reconnect;
@@ -95,6 +94,15 @@ pub async fn run_on(
         context.progress.end();
         match result {
             Err(mut lost) if lost.lost => {
+                if walk.stuck() {
+                    lost.lost = false;
+                    lost.message = format!(
+                        "the session was lost {LOSSES_MAX} times, and nothing was done in between: {}",
+                        lost.message
+                    );
+                    lost.next = Some("find out in the server's log what ends the session, whether it is this statement; then the same command, which continues where it stopped".to_string());
+                    return Err(again(lost, job.verb));
+                }
                 lost.now.get_or_insert_with(|| LOST.to_string());
                 lost.next = Some(ANSWERS.to_string());
                 // Whom to cancel is not known until there is a session again.
@@ -109,6 +117,12 @@ pub async fn run_on(
             result => return result,
         }
     }
+}
+
+/// Whether what looks refused may be the middle of somebody else's run: it still goes on, or has come to its end since
+/// the history was read. Then the lock is waited for, and it is looked again.
+pub async fn in_motion(database: &mut Postgres, history: Option<&History>) -> Result<bool> {
+    Ok(database.holder().await?.is_some() || database.history().await?.as_ref() != history)
 }
 
 /// What is true where a session was lost, if nothing better is known.
@@ -129,6 +143,22 @@ struct Walk {
     agreed: Option<Plan>,
     /// The plan that was being run; its outcome is read back.
     running: Option<Plan>,
+    /// How often the session was lost since statements were last found done, and how many were then.
+    losses: (usize, usize),
+}
+
+/// A statement that ends its server process, or a line that is cut again and again, is not tried for ever.
+const LOSSES_MAX: usize = 3;
+
+impl Walk {
+    /// Counts a loss of the session; whether it was lost too often with nothing done in between.
+    fn stuck(&mut self) -> bool {
+        let done = self.total.statements + self.total.parts.len();
+        let (losses, before) = self.losses;
+        let losses = if done == before { losses + 1 } else { 1 };
+        self.losses = (losses, done);
+        losses >= LOSSES_MAX
+    }
 }
 
 /// The walk from the lock to its release, with one session.

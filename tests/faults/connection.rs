@@ -139,6 +139,47 @@ fn an_ended_session_stops_kmig_and_a_cancelled_statement_is_not_repeated() {
     }
 }
 
+#[test]
+fn an_error_with_the_code_of_a_lost_connection_is_an_error() {
+    if !Server::available() {
+        return;
+    }
+    let stage = Stage::new(Server::shared());
+    // As a statement does that calls another server which is not there.
+    let raise = "do $$ begin raise exception 'elsewhere' using errcode = '08006'; end $$;";
+    stage
+        .project
+        .write("migrations/core/003_gate/up.sql", raise);
+    let output = expect(stage.kmig(&["up"]).run(), 1, &["08006", "elsewhere"]);
+    assert!(!output.stderr.contains("connected again"), "{output}");
+    assert_eq!(stage.sql("select n from log"), "2");
+}
+
+#[test]
+fn a_statement_that_ends_its_server_process_is_not_tried_for_ever() {
+    if !Server::available() {
+        return;
+    }
+    let server = Server::start(&ServerOptions::default());
+    let stage = Stage::new(&server);
+    let suicide = "copy (select 1) to program 'kill -9 $PPID';";
+    stage
+        .project
+        .write("migrations/core/003_gate/up.sql", suicide);
+    let texts = ["lost 3 times, and nothing was done", "now:", "next:"];
+    expect(stage.kmig(&["up"]).run(), 1, &texts);
+    let begun = Instant::now();
+    let rows = loop {
+        // The server is still getting up from the last of it.
+        match server.try_psql(&stage.database, "select n from log") {
+            Ok(rows) => break rows,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error}"),
+        }
+    };
+    // A crash may lose what had not reached the disk, together with its record.
+    assert!(["", "2"].contains(&rows.as_str()), "{rows}");
+}
+
 /// Each answer to a COMMIT is lost, in one run after the other.
 fn commit_answers(harm: Harm, options: &[&str], reconnects: bool) {
     if !Server::available() {

@@ -352,6 +352,10 @@ fn a_run_that_is_killed_behind_a_session_pool_is_continued() {
         "select exists (select from pg_stat_activity where wait_event = 'advisory' and datname = current_database())",
     );
     let killed = format!(".{}.", first.pid());
+    let named = format!(
+        "select bool_or(strpos(application_name, '{killed}') > 0) from pg_stat_activity where datname = current_database()"
+    );
+    assert_eq!(case.sql(&named), "t", "the server's session has its name");
     first.kill();
     let second = pooled.kmig("kmig up --lock-wait 30s").start();
     // It waits for the brake in its turn, once the first is gone.

@@ -62,7 +62,7 @@ impl Postgres {
                     }
                     let failed = &units[done];
                     // The server could not even read the string, so no statement of it is known to be at fault.
-                    if !one_by_one && unreadable(&failure) {
+                    if !one_by_one && !failed.bare && unreadable(&failure) {
                         self.roll_back().await.map_err(|error| Halt {
                             done,
                             error: Box::new(error),
@@ -100,8 +100,15 @@ impl Postgres {
         until: Instant,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Option<Error>> {
-        let Failure::Stopped(stopped) = failure else {
-            return Err(None);
+        let stopped = match failure {
+            Failure::Stopped(stopped) => stopped,
+            // What the part set for itself must not be in force for what is still to be recorded.
+            Failure::Refused(error) => {
+                if !error.lost {
+                    let _ = self.start_over().await;
+                }
+                return Err(None);
+            }
         };
         if stopped.fault.session_gone() {
             return Err(None);

@@ -66,7 +66,7 @@ impl Postgres {
         let sql = match kind {
             Bare::CreateIndex { index, table, .. } => format!(
                 "SELECT c.oid, i.indisvalid, i.indrelid = t.oid, \
-                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND p.index_relid = c.oid), t.oid \
+                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND COALESCE(p.index_relid = c.oid, true)), t.oid \
                  FROM pg_catalog.pg_class t LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = t.relnamespace AND c.relname = {} \
                  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE t.oid = to_regclass({})",
                 literal(&index.name),
@@ -188,7 +188,11 @@ impl Postgres {
                     && now["present"] == json!(true)
                     && now["valid"] == json!(false) =>
             {
-                vec![quoted(&beside(index, table))]
+                let index = quoted(&beside(index, table));
+                if now["in_progress"] == json!(true) {
+                    return Err(Some(index));
+                }
+                vec![index]
             }
             Bare::Reindex(_) => reindex::left(before, &now, &step.place()).map_err(|_| None)?,
             _ => Vec::new(),

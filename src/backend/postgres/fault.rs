@@ -31,14 +31,10 @@ impl Fault {
         self.is(&SqlState::LOCK_NOT_AVAILABLE) || self.is(&SqlState::T_R_DEADLOCK_DETECTED)
     }
 
-    /// Whether the session is gone: the connection broke, or the server ended it.
+    /// Whether the session is gone: the connection broke, or the server ended it. The code does not tell: a statement that
+    /// calls another server, or raises what it likes, fails with the codes of lost connections too.
     pub fn session_gone(&self) -> bool {
-        match &self.code {
-            None => true,
-            Some(code) => {
-                self.fatal || code.code().starts_with("57P") || code.code().starts_with("08")
-            }
-        }
+        self.code.is_none() || self.fatal
     }
 
     /// The error that a person sees, without a place.

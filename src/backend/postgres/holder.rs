@@ -69,6 +69,15 @@ fn held(key: i64) -> String {
     )
 }
 
+/// Ends a session of this run that holds the lock, unless its process id has come to another one.
+pub fn end_own(key: i64, pid: i32, began: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+         WHERE {} AND l.pid = {pid} AND extract(epoch FROM a.backend_start)::text = '{began}'",
+        held(key)
+    )
+}
+
 /// When a session connected, exactly.
 const BEGAN: &str = "(extract(epoch FROM a.backend_start) * 1000000)::bigint";
 

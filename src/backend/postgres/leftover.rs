@@ -22,7 +22,7 @@ pub async fn read(client: &Client, names: &Names) -> Result<Vec<Leftover>> {
          WHERE j.kind = 'intent' AND j.detail ->> 'present' = 'false' \
          AND NOT EXISTS (SELECT FROM {journal} s WHERE s.kind IN ('step', 'failed') AND s.seq > j.seq AND s.batch = j.batch \
          AND s.subsystem = j.subsystem AND s.number = j.number AND s.part = j.part AND s.first_statement = j.first_statement) \
-         AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid) \
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND COALESCE(p.index_relid = c.oid, true)) \
          ORDER BY c.oid, j.seq"
     );
     let messages = client.simple_query(&sql).await.map_err(Fault::from)?;

@@ -140,14 +140,6 @@ pub fn guard(key: i64) -> String {
     format!("SELECT 1 / pg_try_advisory_xact_lock({key})::int")
 }
 
-/// Ends a session, unless its process id has come to another one.
-pub fn end(pid: i32, began: &str) -> String {
-    format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
-         WHERE pid = {pid} AND extract(epoch FROM backend_start)::text = '{began}'"
-    )
-}
-
 /// The error of an executor whose [`guard`] failed.
 pub fn lost() -> Error {
     Error::new(

@@ -130,6 +130,7 @@ impl Postgres {
         let names = Names::new(options.schema.as_deref(), &options.table);
         Ok(Postgres {
             session: Session {
+                application_name: target.application_name.clone(),
                 lock_timeout: options.lock_timeout,
                 server,
                 watches_clients: server >= 140_000,
@@ -275,6 +276,11 @@ impl Backend for Postgres {
         };
         let taken = self.settle_and_take(wait, other.as_ref(), tell).await;
         self.locked = taken.is_ok();
+        // What the lost session was sending when its line broke may have been committed since: nobody does so under the lock.
+        if taken.is_ok() && self.acknowledged.get() > 0 {
+            let found = self.recorded(&self.connection).await?;
+            self.acknowledged.set(found);
+        }
         if taken.is_err() {
             self.clear_pooled().await;
         }

@@ -29,13 +29,17 @@ enum Sight {
 }
 
 impl Pulse {
-    /// Watches a session, and ends it where it is lost. Where keepalives are off, or left to the system, nothing is watched.
+    /// Watches a session, and ends it where it is lost. Where keepalives are off, or left to the system, nothing is watched;
+    /// nor behind a pooler, where another connection may have to wait for this one's end.
     pub fn start(
         target: &Target,
         connection: &Connection,
         identity: Option<Identity>,
     ) -> Option<Self> {
         let bound = target.keepalives.bound()?;
+        if (identity.as_ref()).is_some_and(|own| own.pid != connection.backend_pid) {
+            return None;
+        }
         let watcher = Watcher {
             target: target.clone(),
             traffic: connection.traffic.clone(),
@@ -109,10 +113,9 @@ impl Watcher {
             None => match connect(&self.target).await {
                 Ok(connection) => second.insert(connection),
                 Err(refused) => {
+                    // A refusal, or a name that nobody resolves, says nothing of a line that is open.
                     return match refused.kind {
-                        ConnectErrorKind::Unreachable | ConnectErrorKind::StartingUp => {
-                            Sight::Silent
-                        }
+                        ConnectErrorKind::TimedOut => Sight::Silent,
                         _ => Sight::Unclear,
                     };
                 }

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::names::literal;
 use super::pulse::Pulse;
 use super::query::{UNHURRIED, again, rows};
-use super::{Postgres, lock};
+use super::{Postgres, holder};
 use crate::backend::Event;
 use crate::error::{Error, Exit, Result};
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Postgres {
             message: lost.message.clone(),
             within,
         });
-        let (connection, now) = self.again_connected(&lost, within).await?;
+        let (connection, now, found) = self.again_connected(&lost, &before, within).await?;
         if let Some(why) = before.differs(&now) {
             return Err(stopped(
                 lost,
@@ -54,7 +54,6 @@ impl Postgres {
                 stopped(lost, why).next("the same command, which continues where it stopped")
             );
         }
-        let found = self.recorded(&connection).await?;
         let missing = self.acknowledged.get().saturating_sub(found);
         if missing > 0 && before.taken_over(&now) {
             let why = format!(
@@ -66,7 +65,6 @@ impl Postgres {
         }
         self.acknowledged.set(found);
         self.adrift |= found > 0;
-        self.end_orphan(&connection, &before).await;
         self.pulse = Pulse::start(&self.target, &connection, Some(now.clone()));
         self.connection = connection;
         self.pid = now.pid;
@@ -81,12 +79,14 @@ impl Postgres {
         Ok(())
     }
 
-    /// Tries until a server answers that is no standby.
+    /// Tries until a server answers that is no standby, and tells how many transactions of this run it has recorded.
+    /// Whatever is asked of it belongs to the try: a line that breaks again, or falls silent, is one more try.
     async fn again_connected(
         &self,
         lost: &Error,
+        before: &Identity,
         within: Duration,
-    ) -> Result<(Connection, Identity)> {
+    ) -> Result<(Connection, Identity, u64)> {
         let deadline = Instant::now() + within;
         let mut pause = PAUSE;
         let mut last = "nobody answered".to_string();
@@ -108,14 +108,19 @@ impl Postgres {
                 if now.pid == connection.backend_pid {
                     again(client, "SET statement_timeout TO 0").await?;
                 }
-                Ok::<_, Error>((connection, now))
+                let mut found = 0;
+                if !now.standby && before.differs(&now).is_none() {
+                    found = self.recorded(&connection).await?;
+                    self.end_orphan(&connection, before).await;
+                }
+                Ok::<_, Error>((connection, now, found))
             };
             let attempt = tokio::select! {
                 attempt = timeout_at(deadline, attempt) => attempt,
                 () = self.options.stop.wanted() => return Err(interrupted(lost)),
             };
             match attempt {
-                Ok(Ok((_, now))) if now.standby => {
+                Ok(Ok((_, now, _))) if now.standby => {
                     last = "the server that answers is a read-only standby".to_string();
                 }
                 Ok(Ok(found)) => return Ok(found),
@@ -143,7 +148,7 @@ impl Postgres {
     }
 
     /// How many transactions of this run are recorded: each that records anything writes one line of the journal.
-    async fn recorded(&self, connection: &Connection) -> Result<u64> {
+    pub(super) async fn recorded(&self, connection: &Connection) -> Result<u64> {
         if self.acknowledged.get() == 0 {
             return Ok(0);
         }
@@ -170,13 +175,14 @@ impl Postgres {
         }
     }
 
-    /// Ends the session that was lost, where the server has not noticed: it is this process's own, so it is proved that
-    /// nobody is behind it any more (traps P16). What it cannot end is waited for by whoever takes the lock.
+    /// Ends the session that was lost, where the server has not noticed and it holds the lock: it is this process's own,
+    /// so it is proved that nobody is behind it any more (traps P16). A pooler may have given it to another client. What
+    /// cannot be ended is waited for by whoever takes the lock.
     async fn end_orphan(&self, connection: &Connection, before: &Identity) {
-        let _ = connection
-            .client
-            .simple_query(&lock::end(before.pid, &before.began))
-            .await;
+        if before.pid == self.connection.backend_pid {
+            let sql = holder::end_own(self.key, before.pid, &before.began);
+            let _ = connection.client.simple_query(&sql).await;
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Postgres {
         let sql = format!(
             "WITH tables AS ({tables}) SELECT COALESCE(jsonb_agg(jsonb_build_object('oid', i.indexrelid::bigint, \
              'name', format('%I.%I', n.nspname, c.relname), 'in_progress', \
-             EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND p.relid IN (i.indrelid, o.oid)))), '[]') \
+             EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND COALESCE(p.relid IN (i.indrelid, o.oid), p.relid IS NULL)))), '[]') \
              FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              LEFT JOIN pg_catalog.pg_class o ON o.reltoastrelid = i.indrelid \

@@ -6,6 +6,8 @@ use std::time::Duration;
 /// Own settings of a session, as SQL.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// How the run announces itself. Behind a pooler the server's session has the name of whoever opened it.
+    pub application_name: String,
     /// How long a statement waits for a lock before it makes way.
     pub lock_timeout: Duration,
     /// The server's version, 150018 for 15.18.
@@ -23,6 +25,7 @@ impl Session {
         let mut settings = vec![
             // The first: behind RESET ALL a role's own one is in force again, for each statement up to this.
             ("statement_timeout", "0".into()),
+            ("application_name", self.application_name.clone()),
             ("lock_timeout", self.lock_timeout.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", "0".into()),
             ("default_transaction_isolation", "read committed".into()),

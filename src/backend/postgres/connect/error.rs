@@ -30,6 +30,8 @@ pub struct ConnectError {
 pub enum ConnectErrorKind {
     /// No server answers, or none of the kind asked for.
     Unreachable,
+    /// Nobody answered within `connect_timeout`.
+    TimedOut,
     /// The login is refused: password, role, `pg_hba.conf`, or the right to connect.
     Auth,
     /// TLS is declined or fails.
@@ -161,7 +163,7 @@ impl Failure {
     pub(super) fn timeout(place: &Place, limit: Duration) -> Self {
         let what = format!("timeout expired after {} s", limit.as_secs());
         Failure::new(
-            ConnectErrorKind::Unreachable,
+            ConnectErrorKind::TimedOut,
             Next::OtherAddress,
             place,
             &what,
