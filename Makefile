@@ -2,7 +2,7 @@
 # and starts throw-away servers of its own.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test demo bench
+.PHONY: help build test demo bench torture
 
 help: ## shows this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,8 @@ build: ## builds the program, optimised: target/release/kmig
 test: ## format, lints, and every test; a missing server is a failure
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
+	bin=$$(scripts/ensure-postgres) && pooler=$$(scripts/ensure-pgbouncer) \
+		&& KMIG_PG_BIN=$$bin KMIG_PGBOUNCER=$$pooler KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
 
 demo: ## upgrades the sample under live clients of both versions
 	cargo build --bin kmig --example demo
@@ -21,3 +22,7 @@ demo: ## upgrades the sample under live clients of both versions
 
 bench: ## round trips and times over networks of several speeds
 	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin cargo bench --bench '*'
+
+torture: ## a random walk of migrations, commands and faults: KMIG_MINUTES=10, KMIG_SEED=… repeats one
+	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin KMIG_REQUIRE_SERVERS=1 KMIG_MINUTES=$${KMIG_MINUTES:-10} \
+		cargo test --test faults a_random_walk -- --nocapture

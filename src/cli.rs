@@ -71,7 +71,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub quiet: bool,
-    /// Answer yes to the question of finish and undo
+    /// Answer yes to the question of finish, undo and lock break
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub yes: bool,
     /// Print one JSON document on stdout, on failure too
@@ -233,6 +233,12 @@ pub enum Verb {
         kmig adopt --baseline core/007_orders --baseline acl/002_roles"
     )]
     Adopt(AdoptArgs),
+    /// Show who holds the executor's lock, or end that executor
+    Lock {
+        /// What to do
+        #[command(subcommand)]
+        verb: LockVerb,
+    },
     /// Print each effective setting and where it came from
     #[command(
         after_help = "A flag beats the environment (KMIG_ and the key in capitals: KMIG_APP_VERSION), that beats kmig.toml, and that the default.\n\
@@ -250,6 +256,28 @@ pub enum Verb {
     /// Print the manual page
     #[command(after_help = "kmig man >kmig.1; man ./kmig.1")]
     Man,
+}
+
+/// What `lock` does.
+#[derive(Debug, Subcommand)]
+pub enum LockVerb {
+    /// Show who holds the lock, what it does, and who waits for it
+    #[command(
+        after_help = "Ends with 0 whether somebody holds it or not. Takes no lock and writes nothing. Of other roles' sessions the server \
+        shows less, unless this role is a member of pg_read_all_stats."
+    )]
+    Show,
+    /// End the executor that holds the lock
+    #[command(
+        after_help = "Shows who holds it, asks (--yes answers), and ends that server session: what it had not committed is rolled back, and \
+        the command that ran there continues where it stopped. Ending another role's session takes membership in pg_signal_backend. \
+        An executor that merely takes long is better waited for; one that is proved dead is ended by the next command."
+    )]
+    Break {
+        /// Why (kept in the journal)
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 /// A command that can be planned.

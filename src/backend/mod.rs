@@ -189,12 +189,95 @@ pub struct Entry<'a> {
 pub struct Holder {
     /// Its server process.
     pub pid: i64,
-    /// `kmig/<version> user@host pid`, as it announced itself.
+    /// `kmig/<version> <run> user@host`, as it announced itself.
     pub application: String,
+    /// Its run, as the journal has it, where it announced one.
+    pub run: Option<String>,
     /// Where it comes from, absent for a local socket.
     pub address: Option<String>,
     /// Seconds since it connected.
     pub seconds: i64,
+    /// Whether it is proved that its process has died: only of runs on this machine.
+    pub gone: bool,
+    /// When it connected, in microseconds: a server process id may come again.
+    #[serde(skip)]
+    pub began: Option<i64>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self.application.as_str() {
+            "" => "a session without a name",
+            name => name,
+        };
+        let (pid, seconds) = (self.pid, self.seconds);
+        write!(f, "{name} (server process {pid}, connected {seconds} s ago")?;
+        f.write_str(if self.gone {
+            "; its process is gone)"
+        } else {
+            ")"
+        })
+    }
+}
+
+/// What is known of the lock's holder, and of those who wait for it. What this role may not see is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scene {
+    /// Who has the lock.
+    pub holder: Holder,
+    /// Its role.
+    pub user: Option<String>,
+    /// What it does: `active`, `idle`, `idle in transaction` …
+    pub state: Option<String>,
+    /// Seconds since it is in that state.
+    pub state_seconds: Option<i64>,
+    /// What the server waits for in its name, `Lock: relation`.
+    pub waits_for: Option<String>,
+    /// The head of the statement that it runs, or ran last.
+    pub query: Option<String>,
+    /// The last line that its run wrote to the journal.
+    pub last: Option<LastLine>,
+    /// Migrations in the middle of a part, as recorded: `core/002_b up, 0 statements done`.
+    pub unfinished: Vec<String>,
+    /// Who waits for the lock.
+    pub waiting: Vec<Waiting>,
+}
+
+/// The last line of a run in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastLine {
+    /// `batch`, `step`, `intent` …
+    pub kind: String,
+    /// `subsystem/NNN_name`, where it is about a migration.
+    pub migration: Option<String>,
+    /// Its part.
+    pub part: Option<String>,
+    /// The first statement that it is about, from 0.
+    pub statement: Option<i64>,
+    /// Seconds since.
+    pub seconds: i64,
+}
+
+/// An executor that waits for the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Its server process.
+    pub pid: i64,
+    /// As it announced itself.
+    pub application: String,
+    /// Seconds since it connected.
+    pub seconds: i64,
+}
+
+/// What came of the attempt to end the lock's holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The server was told to end it.
+    Told,
+    /// It does not hold the lock any more.
+    Changed,
+    /// This role may not; the server's words.
+    Denied(String),
 }
 
 /// A session that stands in the way of a statement.
@@ -237,6 +320,8 @@ impl std::fmt::Display for Blocker {
 pub enum Event {
     /// Another executor holds the lock; said once, and again when the holder changes.
     Waiting(Option<Holder>),
+    /// The holder is proved dead, and what came of ending its server process.
+    Orphan(Holder, Ending),
     /// A statement is done; its unit may still be rolled back.
     Statement,
     /// A unit is done and recorded.

@@ -4,6 +4,7 @@ use crate::backend::Stop;
 use crate::backend::postgres::{Options, Postgres, connect::CancelHandle, environment};
 use crate::cli::Global;
 use crate::error::{Diagnostic, Error, Exit, Result, reason};
+use crate::machine;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
 use crate::settings::Settings;
@@ -87,7 +88,8 @@ impl Context {
         settings.dialect()?;
         let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
         let who = who();
-        let target = environment::target(url, &announcement(&who)).map_err(|error| {
+        let run = machine::this_run();
+        let target = environment::target(url, &run.application(&who)).map_err(|error| {
             let mut failure = Error::usage(error.message);
             failure.next = error.help;
             failure
@@ -100,7 +102,7 @@ impl Context {
             table: settings.table.clone(),
             lock_timeout: settings.lock_timeout,
             ddl_deadline: settings.ddl_deadline,
-            run: format!("{:016x}", fastrand::u64(..)),
+            run,
             by: who,
             stop: self.stop.clone(),
         };
@@ -169,13 +171,4 @@ fn who() -> String {
         Ok(host) => format!("{user}@{host}"),
         Err(_) => user,
     }
-}
-
-/// How kmig announces itself: `kmig/0.1.0 user@host 4711`, at most 63 bytes.
-fn announcement(who: &str) -> String {
-    let pid = std::process::id();
-    let mut name = format!("kmig/{} {who} {pid}", env!("CARGO_PKG_VERSION"));
-    name.retain(|c| c.is_ascii() && !c.is_ascii_control());
-    name.truncate(63);
-    name
 }

@@ -9,6 +9,7 @@ mod context;
 mod engine;
 mod finish;
 mod init;
+mod lock;
 mod manual;
 mod new;
 mod plan;
@@ -19,7 +20,7 @@ mod wait;
 
 pub use context::{Context, Terminal};
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, LockVerb, Verb};
 use crate::error::Result;
 use crate::report::Answer;
 use crate::settings::Flags;
@@ -50,6 +51,10 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             lock_wait,
         } => accept::run(context, name, reason, lock_wait).await,
         Verb::Adopt(args) => adopt::run(context, args).await,
+        Verb::Lock { verb } => match verb {
+            LockVerb::Show => lock::show(context).await,
+            LockVerb::Break { reason } => lock::end(context, reason.as_deref()).await,
+        },
         Verb::Config => config::run(context),
         Verb::Completions { shell } => Ok(manual::completions(*shell)),
         Verb::Man => manual::man(),

@@ -2,7 +2,7 @@
 
 use super::count;
 use super::style::Style;
-use crate::backend::Event;
+use crate::backend::{Ending, Event};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::io::Write;
@@ -89,10 +89,21 @@ impl Progress {
                     self.line(&format!("{tick}    {migration} {part}"));
                 }
             }
-            Event::Waiting(Some(holder)) => self.say(&format!(
-                "waiting for another executor: {} (server process {})",
-                holder.application, holder.pid
-            )),
+            Event::Waiting(Some(holder)) => {
+                self.say(&format!("waiting for another executor: {holder}"));
+            }
+            Event::Orphan(holder, ending) => {
+                let what = match ending {
+                    Ending::Told => "its server process is ended".to_string(),
+                    Ending::Changed => "its server process has ended".to_string(),
+                    Ending::Denied(why) => format!(
+                        "its server process cannot be ended by this role ({why}); waiting until the server notices"
+                    ),
+                };
+                self.say(&format!(
+                    "the executor that holds the lock is dead: {holder}; {what}"
+                ));
+            }
             Event::Waiting(None) => self.say("waiting for another executor"),
             Event::Retry {
                 place,

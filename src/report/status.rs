@@ -56,16 +56,18 @@ pub fn status(state: &SchemaState, page: &Page<'_>, exit_code: bool, style: Styl
     if let Some(holder) = &page.holder {
         let _ = write!(
             text,
-            "\n{} {} is at work (server process {}, connected {} s ago)",
+            "\n{} {holder} {}",
             style.yellow("!"),
-            holder.application,
-            holder.pid,
-            holder.seconds
+            if holder.gone {
+                "still holds the lock; the next executor ends it"
+            } else {
+                "is at work"
+            }
         );
     }
     let next = match &page.holder {
         // What looks interrupted is what that one is in the middle of.
-        Some(_) if due.command().is_some() => {
+        Some(holder) if !holder.gone && due.command().is_some() => {
             format!("Next: wait for its end, then {}", style.cyan("kmig status"))
         }
         _ => next(due, style),

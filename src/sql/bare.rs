@@ -4,8 +4,8 @@
 //!
 //! Absent, because the text does not show it: REINDEX and CLUSTER of a partitioned table.
 
-use super::Bare;
 use super::head::Head;
+use super::{Bare, Reindexed};
 use crate::place::Problem;
 
 /// What the statement is, if it cannot run in a transaction block.
@@ -17,7 +17,7 @@ pub fn bare(head: &Head) -> Option<Result<Bare, Problem>> {
         "ALTER" => alter(head)?,
         "VACUUM" => Bare::Repeatable,
         "CLUSTER" if head.len() == behind_options(head) => Bare::Repeatable,
-        "REINDEX" if reindexes_outside(head) => Bare::Repeatable,
+        "REINDEX" => reindex(head)?,
         _ => return None,
     };
     Some(Ok(found))
@@ -29,10 +29,24 @@ fn behind_options(head: &Head) -> usize {
 }
 
 /// CONCURRENTLY stands among the options in parentheses or behind the kind of object.
-fn reindexes_outside(head: &Head) -> bool {
+fn reindex(head: &Head) -> Option<Bare> {
     let kind = behind_options(head);
-    head.is_any(kind, &["DATABASE", "SYSTEM", "SCHEMA"])
-        || (1..=kind + 1).any(|at| head.is(at, "CONCURRENTLY"))
+    let whole = head.is_any(kind, &["DATABASE", "SYSTEM", "SCHEMA"]);
+    if !(1..=kind + 1).any(|at| head.is(at, "CONCURRENTLY")) {
+        return whole.then_some(Bare::Repeatable);
+    }
+    let name = head.name(head.behind(kind + 1, &["CONCURRENTLY"]));
+    Some(
+        match (head.word(kind).to_ascii_uppercase().as_str(), name) {
+            ("INDEX", Some((name, _))) => Bare::Reindex(Reindexed::Index(name)),
+            ("TABLE", Some((name, _))) => Bare::Reindex(Reindexed::Table(name)),
+            ("SCHEMA", Some((name, _))) => Bare::Reindex(Reindexed::Schema(name)),
+            // Its name may be left out: it can only be the current one.
+            ("DATABASE", _) => Bare::Reindex(Reindexed::Database),
+            // The server will refuse it, and says why better than kmig could.
+            _ => Bare::Repeatable,
+        },
+    )
 }
 
 fn create(head: &Head) -> Option<Result<Bare, Problem>> {

@@ -97,7 +97,9 @@ pub enum Bare {
         /// The index as it was written.
         index: Name,
     },
-    /// `REINDEX … CONCURRENTLY`, REINDEX DATABASE or SYSTEM, VACUUM, CLUSTER without a table: simply repeated.
+    /// `REINDEX … CONCURRENTLY`: repeated, once what a killed one left is cleared.
+    Reindex(Reindexed),
+    /// REINDEX DATABASE or SYSTEM, VACUUM, CLUSTER without a table: simply repeated.
     Repeatable,
     /// `ALTER TABLE … DETACH PARTITION … CONCURRENTLY`.
     Detach {
@@ -108,6 +110,19 @@ pub enum Bare {
     },
     /// Anything else, CREATE DATABASE for example: kmig cannot see its effect.
     Opaque,
+}
+
+/// Where a REINDEX works, and so where a killed one leaves something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reindexed {
+    /// An index, with its partitions.
+    Index(Name),
+    /// The indexes of a table, with those of its partitions and of their TOAST tables.
+    Table(Name),
+    /// Those of a schema.
+    Schema(Name),
+    /// Those of the whole database.
+    Database,
 }
 
 /// A name that may be qualified, unquoted and folded as the server does it.

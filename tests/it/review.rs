@@ -168,10 +168,9 @@ fn a_polite_end_is_heard_while_kmig_waits() {
         run.await_line(says);
         let before = case.sql(DONE);
         run.signal("TERM");
-        run.await_line("stopping");
-        // The way is free now, and nobody goes it.
-        other.end();
+        // It leaves while the way is not free, and nobody goes it then.
         expect(&sql, run.wait(), 143, &["stopped by a signal"]);
+        other.end();
         assert_eq!(case.sql(DONE), before, "{sql}");
         case.run("kmig up --lock-wait 0s", 0);
         assert_eq!(

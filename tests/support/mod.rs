@@ -9,7 +9,9 @@
 )]
 
 pub mod case;
+pub mod fingerprint;
 pub mod kmig;
+pub mod pgbouncer;
 pub mod programs;
 pub mod proxy;
 pub mod server;

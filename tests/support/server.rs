@@ -296,10 +296,20 @@ impl Server {
 
     /// The schema as pg_dump writes it, without kmig's own tables and without what is random in it.
     pub fn schema(&self, database: &str) -> String {
+        self.dumped(database, &["--exclude-table=schema_meta*"])
+    }
+
+    /// [`Server::schema`], kmig's own tables included.
+    pub fn dump(&self, database: &str) -> String {
+        self.dumped(database, &[])
+    }
+
+    fn dumped(&self, database: &str, options: &[&str]) -> String {
         let mut command = Command::new(self.program("pg_dump"));
         clean(&mut command, &self.folder);
         let output = command
-            .args(["--schema-only", "--exclude-table=schema_meta*"])
+            .arg("--schema-only")
+            .args(options)
             .arg(self.url(database))
             .output()
             .expect("start pg_dump");
@@ -548,7 +558,7 @@ impl Drop for Server {
 }
 
 /// A folder that no other test has, with a path short enough for a Unix socket in it.
-fn new_folder() -> PathBuf {
+pub(super) fn new_folder() -> PathBuf {
     let usual = std::env::temp_dir();
     let parent = if usual.as_os_str().len() > 60 {
         PathBuf::from("/tmp")
@@ -562,7 +572,7 @@ fn new_folder() -> PathBuf {
         .keep()
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .expect("find a free port")
@@ -570,7 +580,7 @@ fn free_port() -> u16 {
 }
 
 /// The user and group that the server runs as, where this process is root.
-fn server_user() -> Option<(u32, u32)> {
+pub(super) fn server_user() -> Option<(u32, u32)> {
     let number = |args: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(args).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
@@ -584,13 +594,13 @@ fn server_user() -> Option<(u32, u32)> {
     Some(user.expect("root needs a user postgres or nobody to run the server as"))
 }
 
-fn run_as(command: &mut Command, user: Option<(u32, u32)>) {
+pub(super) fn run_as(command: &mut Command, user: Option<(u32, u32)>) {
     if let Some((user, group)) = user {
         command.uid(user).gid(group);
     }
 }
 
-fn give(path: &Path, user: Option<(u32, u32)>, mode: u32) {
+pub(super) fn give(path: &Path, user: Option<(u32, u32)>, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set permissions");
     if let Some((user, group)) = user {
         chown(path, Some(user), Some(group)).expect("give a file to the server's user");
@@ -598,7 +608,7 @@ fn give(path: &Path, user: Option<(u32, u32)>, mode: u32) {
 }
 
 /// An environment in which nothing of the user's own Postgres settings counts.
-fn clean(command: &mut Command, folder: &Path) {
+pub(super) fn clean(command: &mut Command, folder: &Path) {
     command.env_clear().current_dir(folder).env("HOME", folder);
     for name in ["PATH", "LD_LIBRARY_PATH", "TMPDIR"] {
         if let Some(value) = std::env::var_os(name) {

@@ -348,13 +348,16 @@ impl Line {
     }
 
     fn strike(&self, pair: &Pair, harm: Harm) {
+        // Nobody sees the harm before it is counted.
+        let mut state = self.state();
         match harm {
             Harm::Cut => pair.close(),
             Harm::Reset => pair.reset(),
             Harm::Swallow => pair.swallowed.store(true, Ordering::SeqCst),
-            Harm::Hold => self.state().held = true,
+            Harm::Hold => state.held = true,
         }
-        self.state().struck += 1;
+        state.struck += 1;
+        drop(state);
         self.changed.notify_all();
     }
 

@@ -123,7 +123,7 @@ impl Postgres {
             blockers: self.blockers(),
         });
         if self.watch.is_none() {
-            let pid = self.connection.backend_pid;
+            let pid = self.pid;
             let every = (self.session.lock_timeout / 5).max(Duration::from_millis(20));
             self.watch = Some(Watch::start(self.target.clone(), pid, every));
         }

@@ -2,7 +2,7 @@
 
 use super::explain::{absent, pointed};
 use super::fault::Fault;
-use super::read::rows;
+use super::query::rows;
 use super::script::{Failure, Role, Script};
 use super::{Postgres, lock};
 use crate::backend::{Asked, Event, Violation};

@@ -34,7 +34,7 @@ impl Postgres {
             Some(before) => self.settled(&step, before, &now, tell).await?,
             None => match self.unusable(&step, &now).await.map_err(refused)? {
                 Some(error) => return Err(Failure::Refused(error.at(step.place()))),
-                None => Verdict::run(),
+                None => Verdict::at_first(&step, &now),
             },
         };
         self.settle().await?;
@@ -139,7 +139,7 @@ impl Postgres {
     }
 
     /// After the server refused a statement: clears what it left, and journals that it has failed, so that its text
-    /// may be mended. Where that fails too, the next run finds the intent and looks for itself.
+    /// may be mended. Where the clearing fails too, the next run finds the intent open and looks for itself.
     async fn give_up(&mut self, step: &Step<'_>, before: &Value, failure: &Failure) {
         let Failure::Stopped(stopped) = failure else {
             return;
@@ -147,8 +147,7 @@ impl Postgres {
         if stopped.fault.session_gone() {
             return;
         }
-        self.clear(step.kind, before).await;
-        if self.settle().await.is_ok() {
+        if self.clear(step, before).await && self.settle().await.is_ok() {
             let message = &stopped.fault.message;
             let failed = [self.recorder.failed(step.unit, step.batch, message)];
             let _ = self.record(&failed).await;

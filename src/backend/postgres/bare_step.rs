@@ -56,12 +56,8 @@ impl<'a> Step<'a> {
     /// in that wait. A DETACH, a VACUUM FULL or a CLUSTER would queue its lock before the application's (traps P8).
     pub fn waits_without_blocking(&self) -> bool {
         match self.kind {
-            Bare::CreateIndex { .. } | Bare::DropIndex { .. } => true,
-            Bare::Repeatable => {
-                let mut words = self.text().split(|c: char| !c.is_alphanumeric());
-                words.any(|word| word.eq_ignore_ascii_case("concurrently"))
-            }
-            Bare::Detach { .. } | Bare::Opaque => false,
+            Bare::CreateIndex { .. } | Bare::DropIndex { .. } | Bare::Reindex(_) => true,
+            Bare::Repeatable | Bare::Detach { .. } | Bare::Opaque => false,
         }
     }
 

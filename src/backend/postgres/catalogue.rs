@@ -3,8 +3,9 @@
 use super::Postgres;
 use super::bare_step::Step;
 use super::fault::Fault;
+use super::leftovers;
 use super::names::{identifier, literal};
-use super::read::rows;
+use super::query::rows;
 use crate::error::Error;
 use crate::place::Span;
 use crate::sql::{Bare, Name};
@@ -31,6 +32,28 @@ impl Verdict {
             instead: None,
         }
     }
+
+    /// Where no run was stopped in the statement: it is run as it stands, but for a DETACH that had to make way. That is half
+    /// done, and the server refuses to begin it again.
+    pub(super) fn at_first(step: &Step<'_>, now: &Value) -> Self {
+        match step.kind {
+            Bare::Detach { table, partition } if now["in_progress"] == json!(true) => {
+                finalize(table, partition)
+            }
+            _ => Verdict::run(),
+        }
+    }
+}
+
+fn finalize(table: &Name, partition: &Name) -> Verdict {
+    Verdict::Run {
+        cleanup: Vec::new(),
+        instead: Some(format!(
+            "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
+            quoted(table),
+            quoted(partition)
+        )),
+    }
 }
 
 impl Postgres {
@@ -39,7 +62,7 @@ impl Postgres {
         let sql = match kind {
             Bare::CreateIndex { index, table, .. } => format!(
                 "SELECT c.oid, i.indisvalid, i.indrelid = t.oid, \
-                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid) \
+                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND p.index_relid = c.oid) \
                  FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class c ON c.relnamespace = t.relnamespace AND c.relname = {} \
                  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE t.oid = to_regclass({})",
                 literal(&index.name),
@@ -56,6 +79,7 @@ impl Postgres {
                 regclass(table),
                 regclass(partition)
             ),
+            Bare::Reindex(scope) => return self.leftovers(scope).await,
             Bare::Repeatable | Bare::Opaque => return Ok(json!({})),
         };
         let row = self.query(&sql).await?;
@@ -110,42 +134,55 @@ impl Postgres {
             }
             Bare::DropIndex { .. } if !is(now, "present") && was_there => Verdict::Done,
             Bare::Detach { table, partition } if was_there => {
-                if !is(now, "present") {
-                    Verdict::Done
-                } else if is(now, "in_progress") {
-                    Verdict::Run {
-                        cleanup: Vec::new(),
-                        instead: Some(format!(
-                            "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
-                            quoted(table),
-                            quoted(partition)
-                        )),
-                    }
+                if is(now, "present") {
+                    Verdict::at_first(step, now)
                 } else {
-                    Verdict::run()
+                    Verdict::Done
                 }
             }
+            Bare::Reindex(_) => Verdict::Run {
+                cleanup: leftovers::drops(before, now, &step.place())?,
+                instead: None,
+            },
             _ => Verdict::run(),
         })
     }
 
-    /// A unique build that failed goes on rejecting writes until it is dropped (traps P11).
-    pub(super) async fn clear(&mut self, kind: &Bare, before: &Value) {
-        let Bare::CreateIndex { index, table, .. } = kind else {
-            return;
+    /// Clears what a statement that the server ended has left: a unique build that failed goes on rejecting writes until it
+    /// is dropped (traps P11), and so does the copy that a REINDEX makes. Whether nothing of it is there any more.
+    pub(super) async fn clear(&mut self, step: &Step<'_>, before: &Value) -> bool {
+        if !matches!(step.kind, Bare::CreateIndex { .. } | Bare::Reindex(_)) {
+            return true;
+        }
+        let Ok(now) = self.picture(step.kind).await else {
+            return false;
         };
-        let ours = before["present"] == json!(false);
-        let Ok(now) = self.picture(kind).await else {
-            return;
+        let cleanup = match step.kind {
+            Bare::CreateIndex { index, table, .. }
+                if before["present"] == json!(false)
+                    && now["present"] == json!(true)
+                    && now["valid"] == json!(false) =>
+            {
+                vec![drop_invalid(index, table)]
+            }
+            Bare::Reindex(_) => match leftovers::drops(before, &now, &step.place()) {
+                Ok(drops) => drops,
+                Err(_) => return false,
+            },
+            _ => Vec::new(),
         };
-        if ours && now["present"] == json!(true) && now["valid"] == json!(false) {
-            // The statement's own error is what the user needs; where this fails too, the next run finds the index.
-            let _ = self
+        for statement in cleanup {
+            if self
                 .connection
                 .client
-                .batch_execute(&drop_invalid(index, table))
-                .await;
+                .batch_execute(&statement)
+                .await
+                .is_err()
+            {
+                return false;
+            }
         }
+        true
     }
 
     /// Refused before the intent: IF NOT EXISTS over an index that is not the one that was asked for (traps P10).
@@ -229,13 +266,13 @@ fn beside(index: &Name, table: &Name) -> Name {
     }
 }
 
-fn quoted(name: &Name) -> String {
+pub(super) fn quoted(name: &Name) -> String {
     match &name.schema {
         Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
         None => identifier(&name.name),
     }
 }
 
-fn regclass(name: &Name) -> String {
+pub(super) fn regclass(name: &Name) -> String {
     literal(&quoted(name))
 }

@@ -1,7 +1,7 @@
 //! Which session, on which server and in which database: what a run compares after its connection was lost (traps P18).
 
 use super::fault::Fault;
-use super::read::rows;
+use super::query::rows;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 

@@ -3,39 +3,104 @@
 //! A blocking `pg_advisory_lock` would hold a snapshot while it waits, and a CONCURRENTLY build waits for snapshots:
 //! a deadlock (facts, finding 2). A try-lock that is polled holds nothing.
 
+use super::Postgres;
+use super::connect::Connection;
 use super::fault::Fault;
-use super::read::rows;
-use crate::backend::{Event, Holder, Stop};
+use super::holder;
+use super::identity::Identity;
+use super::pulse::Pulse;
+use super::query::rows;
+use crate::backend::{Ending, Event, Holder, Stop};
 use crate::error::{Error, Exit, Result};
+use crate::run::RunId;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// How often a waiting executor asks again, at most.
 const POLL_MAX: Duration = Duration::from_millis(500);
 
-/// Takes the lock, or says who has it once `wait` is over.
+/// How long the end of an orphan is waited for, whatever `--lock-wait` says.
+const ORPHAN_END: Duration = Duration::from_secs(5);
+
+impl Postgres {
+    pub(super) fn refuse_standby(&self) -> Result<()> {
+        if !self.standby {
+            return Ok(());
+        }
+        Err(Error::failed(
+            "this server is a read-only standby: it only replays the changes of another server",
+        )
+        .now("nothing was run")
+        .next("connect to the primary, for example with ?target_session_attrs=primary"))
+    }
+
+    /// Sets what the session runs under, and takes the lock.
+    pub(super) async fn settle_and_take(
+        &mut self,
+        wait: Duration,
+        other: Option<&Connection>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let client = &self.connection.client;
+        let sent = Identity::ask(client, &self.session.settings()).await;
+        let identity = match sent {
+            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
+            Err(fault)
+                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
+            {
+                self.session.watches_clients = false;
+                Identity::ask(client, &self.session.settings()).await?
+            }
+            sent => sent?,
+        };
+        self.pulse = Pulse::start(&self.target, &self.connection, Some(identity.clone()));
+        self.identity = Some(identity);
+        let (this, stop) = (&self.options.run, &self.options.stop);
+        take(client, self.key, wait, this, stop, tell).await?;
+        match other {
+            Some(other) => self.excludes(other).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Takes the lock, or says who has it once `wait` is over. An executor that is proved dead is ended (traps P16): the
+/// server may take its time to notice, or never do behind a pooler or a broken network.
 pub async fn take(
     client: &Client,
     key: i64,
     wait: Duration,
+    this: &RunId,
     stop: &Stop,
     tell: &mut dyn FnMut(Event),
 ) -> Result<()> {
-    let deadline = Instant::now() + wait;
+    let mut deadline = Instant::now() + wait;
     let mut pause = Duration::from_millis(20);
     let mut told: Option<Option<Holder>> = None;
     loop {
-        if is(client, &format!("SELECT pg_try_advisory_lock({key})")).await? {
+        if is(client, &holder::attempt(key)).await? {
             return Ok(());
         }
-        let holder = holder(client, key).await?;
+        let holder = holder::holder(client, key, this).await?;
+        let pid = |holder: &Option<Holder>| holder.as_ref().map(|holder| (holder.pid, holder.gone));
+        let news = told.as_ref().map(pid) != Some(pid(&holder));
+        if let Some(dead) = holder.as_ref().filter(|holder| news && holder.gone) {
+            let ending = holder::end(client, key, dead).await?;
+            if ending == Ending::Told {
+                deadline = deadline.max(Instant::now() + ORPHAN_END);
+                pause = Duration::from_millis(20);
+            }
+            tell(Event::Orphan(dead.clone(), ending));
+            told = Some(holder);
+            continue;
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(busy(holder, wait));
         }
-        let pid = |holder: &Option<Holder>| holder.as_ref().map(|holder| holder.pid);
-        if told.as_ref().map(pid) != Some(pid(&holder)) {
+        if news {
             tell(Event::Waiting(holder.clone()));
             told = Some(holder);
         }
@@ -91,35 +156,9 @@ pub fn lost() -> Error {
     )
 }
 
-/// Who holds the lock. Names of other roles' sessions may be hidden from this role.
-pub async fn holder(client: &Client, key: i64) -> Result<Option<Holder>> {
-    // The two halves of a bigint key stand in classid and objid, and objsubid is 1 (pg_locks, documentation).
-    let sql = format!(
-        "SELECT l.pid, a.application_name, a.client_addr, extract(epoch FROM now() - a.backend_start)::bigint AS seconds \
-         FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid <> pg_backend_pid() \
-         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-         AND (l.classid::bigint << 32) | l.objid::bigint = {key} LIMIT 1"
-    );
-    let messages = client.simple_query(&sql).await.map_err(Fault::from)?;
-    let found = rows(&messages);
-    Ok(found.first().map(|row| {
-        let number = |column: &str| row.get(column).and_then(|text| text.parse().ok());
-        Holder {
-            pid: number("pid").unwrap_or_default(),
-            application: row.get("application_name").unwrap_or_default().to_string(),
-            address: row.get("client_addr").map(str::to_string),
-            seconds: number("seconds").unwrap_or_default(),
-        }
-    }))
-}
-
 fn busy(holder: Option<Holder>, wait: Duration) -> Error {
     let who = match &holder {
-        Some(holder) => format!(
-            "{} (server process {}, connected {} s ago)",
-            holder.application, holder.pid, holder.seconds
-        ),
+        Some(holder) => holder.to_string(),
         None => "it was released just now".to_string(),
     };
     Error::new(
@@ -130,7 +169,7 @@ fn busy(holder: Option<Holder>, wait: Duration) -> Error {
         ),
     )
     .now("nothing was run by this command")
-    .next("wait for it, or the same command with a longer --lock-wait")
+    .next("wait for it, or the same command with a longer --lock-wait; kmig lock show tells what it does")
 }
 
 async fn is(client: &Client, sql: &str) -> Result<bool> {

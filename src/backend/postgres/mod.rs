@@ -12,12 +12,16 @@ pub mod environment;
 mod explain;
 mod fault;
 mod group;
+mod holder;
 mod identity;
+mod leftovers;
 mod lock;
 mod look;
 pub mod names;
 pub mod passfile;
+mod pooler;
 mod pulse;
+mod query;
 mod read;
 mod record;
 mod recover;
@@ -37,6 +41,7 @@ use crate::plan::Batch;
 use crate::plan::adopt::Wanted;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
+use crate::run::RunId;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
 use fault::Fault;
@@ -63,7 +68,7 @@ pub struct Options {
     /// How long a statement that makes way is tried again.
     pub ddl_deadline: Duration,
     /// One run of kmig, told apart from all others.
-    pub run: String,
+    pub run: RunId,
     /// `user@host`.
     pub by: String,
     /// Whether a signal wants the run to end.
@@ -77,9 +82,13 @@ pub struct Postgres {
     session: Session,
     recorder: Recorder,
     key: i64,
+    /// Whether this session took the lock.
+    locked: bool,
     standby: bool,
     database: String,
     format: Option<i64>,
+    /// The server process that answers, which is not the one that a pooler announced.
+    pid: i32,
     /// Whether transactions were committed that may not have reached the disk.
     adrift: bool,
     /// Where a second connection is to be had.
@@ -117,16 +126,18 @@ impl Postgres {
             recorder: Recorder {
                 names,
                 author: Author {
-                    run: options.run.clone(),
+                    run: options.run.to_string(),
                     by: options.by.clone(),
                 },
             },
+            pid: connection.backend_pid,
             pulse: Pulse::start(target, &connection, None),
             identity: None,
             acknowledged: Cell::new(0),
             connection,
             options,
             key: 0,
+            locked: false,
             standby: false,
             database: String::new(),
             format: None,
@@ -214,6 +225,7 @@ impl Backend for Postgres {
     async fn history(&mut self) -> Result<Option<History>> {
         let reading = read::reading(
             &self.connection.client,
+            self.connection.backend_pid,
             self.options.schema.as_deref(),
             &self.options.table,
         )
@@ -225,32 +237,28 @@ impl Backend for Postgres {
         self.standby = reading.standby;
         self.database = reading.database;
         self.format = reading.format;
+        if self.locked && reading.pid != self.pid {
+            return Err(pooler::refused(
+                "another server process answers now than the one that holds the lock",
+            )
+            .now("what was told as done is recorded"));
+        }
+        self.pid = reading.pid;
         Ok(reading.history)
     }
 
     async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        if self.standby {
-            return Err(Error::failed(
-                "this server is a read-only standby: it only replays the changes of another server",
-            )
-            .now("nothing was run")
-            .next("connect to the primary, for example with ?target_session_attrs=primary"));
-        }
-        let client = &self.connection.client;
-        let sent = Identity::ask(client, &self.session.settings()).await;
-        let identity = match sent {
-            // A server on a system that cannot watch a socket refuses that setting; keepalives have to do.
-            Err(fault)
-                if self.session.watches_clients && fault.is(&SqlState::INVALID_PARAMETER_VALUE) =>
-            {
-                self.session.watches_clients = false;
-                Identity::ask(client, &self.session.settings()).await?
-            }
-            sent => sent?,
+        self.refuse_standby()?;
+        let other = match self.pooled() {
+            true => self.own_process().await?,
+            false => None,
         };
-        self.pulse = Pulse::start(&self.target, &self.connection, Some(identity.clone()));
-        self.identity = Some(identity);
-        lock::take(client, self.key, wait, &self.options.stop, tell).await
+        let taken = self.settle_and_take(wait, other.as_ref(), tell).await;
+        self.locked = taken.is_ok();
+        if taken.is_err() {
+            self.clear_pooled().await;
+        }
+        taken
     }
 
     async fn recover(
@@ -274,7 +282,10 @@ impl Backend for Postgres {
             })
             .await?;
         }
-        lock::release(&self.connection.client).await
+        self.locked = false;
+        let released = lock::release(&self.connection.client).await;
+        self.clear_pooled().await;
+        released
     }
 
     async fn set_up(&mut self) -> Result<()> {
@@ -347,7 +358,7 @@ impl Backend for Postgres {
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
-        lock::holder(&self.connection.client, self.key).await
+        holder::holder(&self.connection.client, self.key, &self.options.run).await
     }
 }
 

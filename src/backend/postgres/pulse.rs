@@ -5,7 +5,7 @@
 use super::connect::{ConnectErrorKind, Connection, connect};
 use super::conninfo::Target;
 use super::identity::Identity;
-use super::read::rows;
+use super::query::rows;
 use super::traffic::Traffic;
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinHandle};

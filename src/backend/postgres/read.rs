@@ -2,13 +2,14 @@
 
 use super::fault::Fault;
 use super::names::{Names, identifier, literal};
+use super::query::{again, alone, hurried, patiently, rows};
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Applied, History, Origin, Progress};
 use crate::source::{MigrationId, PartKind};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, SimpleQueryRow};
 
 /// The highest version of `meta/V…__….sql` that this kmig knows: the format of its tables.
 pub const FORMAT: i64 = 1;
@@ -28,35 +29,57 @@ pub struct Reading {
     pub standby: bool,
     /// The database's name.
     pub database: String,
+    /// The server process that answered.
+    pub pid: i32,
     /// Whether the role or the database has a statement_timeout, which the next statement may fall to.
     pub hurried: bool,
 }
 
 /// Reads. `schema` is the configured one; without it the connection's first schema counts. No statement_timeout is in
-/// force afterwards.
-pub async fn reading(client: &Client, schema: Option<&str>, table: &str) -> Result<Reading> {
-    let mut read = once(client, schema, table).await;
+/// force afterwards, unless another process answered than `pid`, the one that the connection was told of at its start:
+/// behind a pooler a setting would stay in a session that is the application's next. [`alone`] copes with it there.
+pub async fn reading(
+    client: &Client,
+    pid: i32,
+    schema: Option<&str>,
+    table: &str,
+) -> Result<Reading> {
+    let mut read = once(client, schema, table, false).await;
     let cancelled = |error: &Error| {
         let code = error.server.as_ref().map(|server| server.code.as_str());
         code == Some(SqlState::QUERY_CANCELED.code())
     };
-    if read.as_ref().is_err_and(cancelled) && unhurried(client).await? {
-        read = once(client, schema, table).await;
+    let patient = read.as_ref().is_err_and(cancelled) && hurried(client).await?;
+    if patient {
+        read = once(client, schema, table, true).await;
     }
     if read.as_ref().is_err_and(|error| error.server.is_none()) {
         // Tables that are not there at the first of the two looks of a reading and there at the second seem damaged,
         // where another executor has just made them. What is really wrong stays wrong.
-        read = once(client, schema, table).await;
+        read = once(client, schema, table, patient).await;
     }
-    if read.as_ref().is_ok_and(|reading| reading.hurried) {
-        unhurried(client).await?;
+    if read
+        .as_ref()
+        .is_ok_and(|reading| (reading.hurried || patient) && reading.pid == pid)
+    {
+        again(client, "SET statement_timeout TO 0").await?;
     }
     read
 }
 
-async fn once(client: &Client, schema: Option<&str>, table: &str) -> Result<Reading> {
+async fn once(
+    client: &Client,
+    schema: Option<&str>,
+    table: &str,
+    patient: bool,
+) -> Result<Reading> {
     let names = Names::new(schema, table);
-    match client.simple_query(&query(&names, table)).await {
+    let sql = query(&names, table);
+    let answer = match patient {
+        true => patiently(client, &sql).await,
+        false => client.simple_query(&sql).await.map_err(Fault::from),
+    };
+    match answer {
         Ok(messages) => {
             let rows = rows(&messages);
             let first = rows.first();
@@ -69,8 +92,7 @@ async fn once(client: &Client, schema: Option<&str>, table: &str) -> Result<Read
                 _ => elsewhere(client, schema, table).await,
             }
         }
-        Err(error) => {
-            let fault = Fault::from(error);
+        Err(fault) => {
             let absent = [
                 SqlState::UNDEFINED_TABLE,
                 SqlState::INVALID_SCHEMA_NAME,
@@ -104,26 +126,6 @@ fn behind(home: &str, first: &str) -> Error {
     ))
 }
 
-/// How often the statement that lifts a statement_timeout is tried under that same timeout.
-const UNHURRIED: usize = 20;
-
-/// Lifts the statement_timeout of a role or a database. One of a millisecond may end this too, by chance: it is tried
-/// again. Gives whether there was one; else what ended a statement was somebody's cancel.
-pub async fn unhurried(client: &Client) -> Result<bool> {
-    let mut tries = 0;
-    loop {
-        let sql = "SHOW statement_timeout; SET statement_timeout TO 0";
-        match client.simple_query(sql).await.map_err(Fault::from) {
-            Ok(messages) => {
-                let shown = rows(&messages).first().and_then(|row| row.get(0));
-                return Ok(shown != Some("0"));
-            }
-            Err(fault) if fault.is(&SqlState::QUERY_CANCELED) && tries < UNHURRIED => tries += 1,
-            Err(fault) => return Err(fault.error()),
-        }
-    }
-}
-
 /// The executor's lock belongs to the database and the qualified name of schema_meta (contract §5).
 fn key(schema: &str, table: &str) -> String {
     format!("hashtextextended('kmig ' || quote_ident({schema}) || '.' || quote_ident({table}), 0)")
@@ -139,7 +141,7 @@ fn query(names: &Names, table: &str) -> String {
     // Each column is qualified: an unqualified one that the journal lacks would be that of schema_meta, silently.
     format!(
         "SELECT * FROM (SELECT current_schema() AS first_schema, n.nspname AS home, current_database() AS database, \
-         pg_is_in_recovery() AS standby, {key} AS lock_key, \
+         pg_is_in_recovery() AS standby, {key} AS lock_key, pg_backend_pid() AS pid, \
          current_setting('statement_timeout') AS statement_timeout, (SELECT max(h.version) FROM {history} h) AS format, \
          (SELECT j.batch FROM {journal} j WHERE j.kind = 'batch' ORDER BY j.seq DESC LIMIT 1) AS last_batch, \
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') ORDER BY j.seq DESC LIMIT 1) AS last_version, \
@@ -201,6 +203,7 @@ fn found(first: &SimpleQueryRow, rows: &[&SimpleQueryRow]) -> Result<Reading> {
         format,
         standby: first.get("standby") == Some("t"),
         database: text("database"),
+        pid: text("pid").parse().unwrap_or_default(),
         hurried: text("statement_timeout") != "0",
     })
 }
@@ -277,14 +280,14 @@ async fn elsewhere(client: &Client, schema: Option<&str>, table: &str) -> Result
         )
     };
     let sql = format!(
-        "SELECT schema, current_database() AS database, pg_is_in_recovery() AS standby, {key} AS lock_key, \
+        "SELECT schema, current_database() AS database, pg_is_in_recovery() AS standby, {key} AS lock_key, pg_backend_pid() AS pid, \
          current_setting('statement_timeout') AS statement_timeout, to_regnamespace(quote_ident(schema)) IS NOT NULL AS schema_exists, \
          {} AS meta, {} AS journal, {} AS history FROM (SELECT {schema_sql} AS schema) s",
         exists(""),
         exists("_journal"),
         exists("_history"),
     );
-    let messages = client.simple_query(&sql).await.map_err(Fault::from)?;
+    let messages = alone(client, &sql).await?;
     let all = rows(&messages);
     let row = all
         .first()
@@ -335,6 +338,10 @@ async fn elsewhere(client: &Client, schema: Option<&str>, table: &str) -> Result
         format: None,
         standby: is("standby"),
         database: row.get("database").unwrap_or_default().to_string(),
+        pid: row
+            .get("pid")
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or_default(),
         hurried: row.get("statement_timeout") != Some("0"),
     })
 }
@@ -348,7 +355,7 @@ async fn schema_of_kmig(client: &Client, schema: &str, table: &str, history: boo
         "SELECT max(version) AS format FROM {}",
         Names::new(Some(schema), table).history
     );
-    let Ok(messages) = client.simple_query(&sql).await else {
+    let Ok(messages) = alone(client, &sql).await else {
         return Ok(false);
     };
     let format = rows(&messages)
@@ -364,15 +371,4 @@ async fn schema_of_kmig(client: &Client, schema: &str, table: &str, history: boo
         Some(_) => Ok(true),
         None => Ok(false),
     }
-}
-
-/// The rows of a simple query's answer.
-pub fn rows(messages: &[SimpleQueryMessage]) -> Vec<&SimpleQueryRow> {
-    messages
-        .iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        })
-        .collect()
 }

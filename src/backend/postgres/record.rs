@@ -1,7 +1,7 @@
 //! The SQL of kmig's own bookkeeping: batches, records, the journal. Pure.
 
 use super::names::{Names, literal, literal_or_null};
-use crate::backend::Entry;
+use crate::backend::{Entry, Holder};
 use crate::plan::Batch;
 use crate::plan::history::Progress;
 use crate::plan::schedule::Unit;
@@ -282,6 +282,22 @@ impl Recorder {
             detail: entry
                 .reason
                 .map(|reason| json!({ "reason": reason }).to_string()),
+            ..Line::default()
+        })
+    }
+
+    /// A line that says whose lock was broken, and why.
+    pub fn broken(&self, holder: &Holder, reason: Option<&str>) -> String {
+        let detail = json!({
+            "reason": reason,
+            "pid": holder.pid,
+            "application": holder.application,
+            "run": holder.run,
+            "address": holder.address,
+        });
+        self.journal(&Line {
+            kind: "lock-break",
+            detail: Some(detail.to_string()),
             ..Line::default()
         })
     }

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::identity::Identity;
 use super::names::literal;
 use super::pulse::Pulse;
-use super::read::{rows, unhurried};
+use super::query::{UNHURRIED, again, rows};
 use super::{Postgres, lock};
 use crate::backend::Event;
 use crate::error::{Error, Exit, Result};
@@ -68,6 +68,8 @@ impl Postgres {
         self.end_orphan(&connection, &before).await;
         self.pulse = Pulse::start(&self.target, &connection, Some(now.clone()));
         self.connection = connection;
+        self.pid = now.pid;
+        self.locked = false;
         self.identity = Some(now);
         tell(Event::Recovered);
         if missing > 0 {
@@ -90,8 +92,21 @@ impl Postgres {
         loop {
             let attempt = async {
                 let connection = connect(&self.target).await.map_err(Error::from)?;
-                unhurried(&connection.client).await?;
-                let now = Identity::ask(&connection.client, &[]).await?;
+                let client = &connection.client;
+                let mut tries = 0;
+                let now = loop {
+                    match Identity::ask(client, &[]).await {
+                        // A statement_timeout of a millisecond ends it by chance.
+                        Err(fault) if fault.is(&SqlState::QUERY_CANCELED) && tries < UNHURRIED => {
+                            tries += 1;
+                        }
+                        asked => break asked?,
+                    }
+                };
+                // Behind a pooler the setting might stay in a session of the application.
+                if now.pid == connection.backend_pid {
+                    again(client, "SET statement_timeout TO 0").await?;
+                }
                 Ok::<_, Error>((connection, now))
             };
             let attempt = tokio::select! {
@@ -134,7 +149,7 @@ impl Postgres {
         let sql = format!(
             "SELECT count(*) FROM {} WHERE run = {}",
             self.recorder.names.journal,
-            literal(&self.options.run)
+            literal(&self.options.run.to_string())
         );
         match connection.client.simple_query(&sql).await {
             Ok(messages) => {

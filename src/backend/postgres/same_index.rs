@@ -3,7 +3,7 @@
 use super::Postgres;
 use super::fault::Fault;
 use super::names::literal;
-use super::read::rows;
+use super::query::rows;
 use crate::error::Result;
 
 impl Postgres {

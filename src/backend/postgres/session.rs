@@ -66,5 +66,8 @@ impl Session {
     }
 }
 
+/// Leaves nothing of this session behind for the next client of a pooler, which may not do that by itself.
+pub const CLEARED: &str = "DISCARD ALL";
+
 /// Makes the commit of the current transaction wait for the disk, and with it all commits before.
 pub const DURABLE: &str = "SET LOCAL synchronous_commit TO on";

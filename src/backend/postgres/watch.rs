@@ -3,7 +3,7 @@
 
 use super::connect::connect;
 use super::conninfo::Target;
-use super::read::rows;
+use super::query::rows;
 use crate::backend::Blocker;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

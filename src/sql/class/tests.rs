@@ -1,5 +1,5 @@
 use super::*;
-use crate::sql::{Bare, Name, Segment, Statement, cut_problems, segments, split};
+use crate::sql::{Bare, Name, Reindexed, Segment, Statement, cut_problems, segments, split};
 use proptest::prelude::*;
 
 fn known(text: &str) -> Known {
@@ -218,9 +218,35 @@ fn outside_transactions() {
             "reindex database d",
             "reindex (verbose) system d",
             "reindex schema s",
+        ],
+    );
+    let plain = |name: &str| Name {
+        schema: None,
+        name: name.to_string(),
+    };
+    check(
+        Class::Bare(Bare::Reindex(Reindexed::Table(plain("t")))),
+        &[
             "reindex table concurrently t",
-            "reindex (concurrently) index i",
+            "reindex (concurrently) table T",
+        ],
+    );
+    check(
+        Class::Bare(Bare::Reindex(Reindexed::Index(plain("i")))),
+        &[
+            "reindex (verbose, concurrently) index i",
             "reindex verbose index concurrently i",
+        ],
+    );
+    check(
+        Class::Bare(Bare::Reindex(Reindexed::Schema(plain("s")))),
+        &["reindex schema concurrently s"],
+    );
+    check(
+        Class::Bare(Bare::Reindex(Reindexed::Database)),
+        &[
+            "reindex database concurrently",
+            "reindex (concurrently) database d",
         ],
     );
     check(

@@ -1,0 +1,1 @@
+update roles set scope = 'all' where scope is null;

@@ -1,0 +1,1 @@
+alter table roles alter column scope set not null;

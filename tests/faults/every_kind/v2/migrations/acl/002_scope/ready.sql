@@ -1,0 +1,1 @@
+select * from roles where scope is null;

@@ -1,0 +1,2 @@
+drop policy roles_seen on roles;
+alter table roles drop column scope;

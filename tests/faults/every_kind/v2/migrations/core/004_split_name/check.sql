@@ -1,0 +1,1 @@
+select id from people where position(' ' in name) = 0;

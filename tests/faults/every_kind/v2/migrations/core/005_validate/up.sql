@@ -1,0 +1,1 @@
+alter table people validate constraint last_name_set;

@@ -1,0 +1,2 @@
+delete from people where id = 10;
+drop table side.owned;
