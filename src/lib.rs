@@ -7,6 +7,8 @@
 pub mod backend;
 pub mod cli;
 pub mod commands;
+pub mod cql;
+pub mod directive;
 pub mod error;
 pub mod execute;
 pub mod machine;

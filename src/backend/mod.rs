@@ -81,6 +81,9 @@ pub trait Backend {
         reason: &str,
     ) -> Result<()>;
 
+    /// What killed runs left behind that may harm the application.
+    async fn leftovers(&mut self) -> Result<Vec<Leftover>>;
+
     /// Which of these objects are not there, by index.
     async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>>;
 
@@ -280,29 +283,75 @@ pub enum Ending {
     Denied(String),
 }
 
-/// A session that stands in the way of a statement.
+/// An INVALID index that a killed build left behind. A unique one goes on rejecting writes (traps P11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    /// Its qualified name.
+    pub index: String,
+    /// Its table's.
+    pub table: String,
+    /// Whether writes may fail because of it.
+    pub unique: bool,
+    /// The migration that was to build it.
+    pub migration: String,
+    /// The part of it.
+    pub part: String,
+    /// When the build was begun, in UTC.
+    pub since: String,
+}
+
+/// A session, or a prepared transaction, that stands in the way of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Blocker {
-    /// Its server process.
+    /// Its server process; 0 for a prepared transaction, which has none.
     pub pid: i64,
     /// Its application_name; may be empty.
     pub application: String,
     /// Its role.
     pub user: String,
+    /// `active`, `idle in transaction` …; empty where this role may not see it.
+    pub state: String,
     /// Seconds that its transaction is open, where this role may see it.
     pub seconds: Option<i64>,
     /// The head of its last query, where this role may see it.
     pub query: String,
+    /// The name of a prepared transaction.
+    pub prepared: Option<String>,
+}
+
+impl Blocker {
+    /// What tells it apart from others.
+    pub fn key(&self) -> (i64, Option<String>) {
+        (self.pid, self.prepared.clone())
+    }
+
+    /// The statement that ends it.
+    pub fn end(&self) -> String {
+        match &self.prepared {
+            Some(gid) => format!("ROLLBACK PREPARED '{}'", gid.replace('\'', "''")),
+            None => format!("SELECT pg_terminate_backend({})", self.pid),
+        }
+    }
 }
 
 impl std::fmt::Display for Blocker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(gid) = &self.prepared {
+            write!(f, "the prepared transaction {gid} of {}", self.user)?;
+            return match self.seconds {
+                Some(seconds) => write!(f, ", prepared {seconds} s ago"),
+                None => Ok(()),
+            };
+        }
         let name = match (self.application.as_str(), self.user.as_str()) {
             ("", "") => "a session",
             ("", user) => user,
             (application, _) => application,
         };
         write!(f, "{name} (server process {}", self.pid)?;
+        if self.state.starts_with("idle") {
+            write!(f, ", {}", self.state)?;
+        }
         if let Some(seconds) = self.seconds {
             write!(f, ", in a transaction for {seconds} s")?;
         }
@@ -344,6 +393,15 @@ pub enum Event {
         /// How long it will still be tried.
         left: Duration,
         /// Who stood in its way; not known at the first try.
+        blockers: Vec<Blocker>,
+    },
+    /// A statement that nobody queues behind waits for others to end: before it is begun, or inside the server.
+    Blocked {
+        /// `path:line:column` of the statement.
+        place: String,
+        /// How long it will wait before it is begun; nothing once it runs.
+        left: Option<Duration>,
+        /// Who stands in its way.
         blockers: Vec<Blocker>,
     },
     /// The server sent a notice.

@@ -6,11 +6,12 @@ use crate::error::Result;
 use crate::plan::refusal::Refusal;
 use crate::plan::state::SchemaState;
 use crate::report::{Answer, count};
+use crate::source::Part;
 use serde_json::json;
 
 /// Parses every file; with `db` also compares them with what is recorded.
 pub async fn run(context: &Context, db: bool) -> Result<Answer> {
-    let set = context.migrations()?;
+    let set = context.files()?;
     for warning in &set.warnings {
         context.progress.say(warning);
     }
@@ -18,7 +19,7 @@ pub async fn run(context: &Context, db: bool) -> Result<Answer> {
         .migrations
         .iter()
         .flat_map(|migration| migration.parts.values())
-        .map(|part| part.statements.len())
+        .map(Part::len)
         .sum();
     let files = format!(
         "{}, {}",

@@ -52,16 +52,22 @@ impl Context {
         self.settings.as_ref().map_err(Clone::clone)
     }
 
-    /// Reads and parses every migration file.
+    /// Reads and parses every migration file, to be run on a database.
+    ///
+    /// # Errors
+    /// An engine that this kmig has not got, or everything that is wrong in the files, at once.
+    pub fn migrations(&self) -> Result<MigrationSet> {
+        engine(self.settings()?)?;
+        self.files()
+    }
+
+    /// Reads and parses every migration file of the dialect in use; needs no engine for it.
     ///
     /// # Errors
     /// Everything that is wrong in them, at once.
-    pub fn migrations(&self) -> Result<MigrationSet> {
+    pub fn files(&self) -> Result<MigrationSet> {
         let settings = self.settings()?;
-        self.migrations_for(settings, settings.dialect()?)
-    }
-
-    fn migrations_for(&self, settings: &Settings, dialect: Dialect) -> Result<MigrationSet> {
+        let dialect = settings.dialect()?;
         let shown = settings.migrations.trim_end_matches('/');
         let folder =
             load::read(&settings.migrations_folder(), shown, dialect).map_err(|error| {
@@ -85,7 +91,7 @@ impl Context {
     /// No url, one that cannot be read, or a server that cannot be reached.
     pub async fn open(&self) -> Result<Postgres> {
         let settings = self.settings()?;
-        settings.dialect()?;
+        engine(settings)?;
         let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
         let who = who();
         let run = machine::this_run();
@@ -102,6 +108,7 @@ impl Context {
             table: settings.table.clone(),
             lock_timeout: settings.lock_timeout,
             ddl_deadline: settings.ddl_deadline,
+            old_transaction: settings.old_transaction,
             run,
             by: who,
             stop: self.stop.clone(),
@@ -161,6 +168,18 @@ impl Context {
                     .next("the same command with --yes"),
             ),
         }
+    }
+}
+
+/// Refuses a url whose engine is not there yet.
+fn engine(settings: &Settings) -> Result<()> {
+    match settings.dialect()? {
+        Dialect::Postgres => Ok(()),
+        Dialect::Cassandra => Err(Error::usage(
+            "this kmig has no Cassandra engine yet: of .cql files it only knows init, new, check and config",
+        )
+        .now("nothing was run")
+        .next("kmig check")),
     }
 }
 

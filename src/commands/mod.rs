@@ -24,11 +24,18 @@ use crate::cli::{Cli, LockVerb, Verb};
 use crate::error::Result;
 use crate::report::Answer;
 use crate::settings::Flags;
+use crate::source::Dialect;
 
 /// Runs the command that was typed.
 pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
     match &cli.verb {
-        Verb::Init { directory } => init::run(directory, cli.global.config.as_deref()),
+        Verb::Init { directory } => {
+            // init needs no settings, but an url that is there tells which files to write.
+            let settings = context.settings.as_ref().ok();
+            let dialect = settings.and_then(|settings| settings.dialect().ok());
+            let dialect = dialect.unwrap_or(Dialect::Postgres);
+            init::run(directory, cli.global.config.as_deref(), dialect)
+        }
         Verb::New {
             name,
             subsystem,

@@ -5,14 +5,14 @@ use super::init::write;
 use crate::cli::PartName;
 use crate::error::{Error, Result};
 use crate::report::Answer;
-use crate::source::{PartKind, names};
+use crate::source::{Dialect, PartKind, names};
 use serde_json::json;
 
 /// Writes the folder of the next migration of a subsystem.
 pub fn run(context: &Context, name: &str, subsystem: &str, parts: &[PartName]) -> Result<Answer> {
     let settings = context.settings()?;
     names::subsystem(subsystem).map_err(Error::usage)?;
-    let set = context.migrations()?;
+    let set = context.files()?;
     let words: Vec<&str> = name.split_whitespace().collect();
     let name = words.join("_");
     let number = match set.highest(subsystem) {
@@ -44,12 +44,13 @@ pub fn run(context: &Context, name: &str, subsystem: &str, parts: &[PartName]) -
     } else {
         format!("{}/{subsystem}/{folder}", settings.migrations)
     };
-    let extension = settings.dialect()?.extension();
+    let dialect = settings.dialect()?;
+    let extension = dialect.extension();
     let mut written = Vec::new();
     for part in parts {
         let part = kind(*part);
         let shown = format!("{place}/{part}.{extension}");
-        write(&settings.root.join(&shown), &template(part))?;
+        write(&settings.root.join(&shown), &template(part, dialect))?;
         written.push(shown);
     }
     Ok(Answer::line(format!("Wrote {}.", written.join(", "))).with("written", json!(written)))
@@ -66,10 +67,13 @@ fn kind(part: PartName) -> PartKind {
     }
 }
 
-fn template(part: PartKind) -> String {
+fn template(part: PartKind, dialect: Dialect) -> String {
     let words = match part {
         PartKind::Up => {
             "Expand: non-destructive. The old version of the application goes on running on what this leaves."
+        }
+        PartKind::Backfill if dialect == Dialect::Cassandra => {
+            "Data work after the expand. kmig finish runs it again, so each statement must leave the same when it is\n-- repeated: no now(), no uuid(), no counters, nothing added to a list."
         }
         PartKind::Backfill => {
             "Data work after the expand, each statement a transaction of its own. kmig finish runs it again until it\n-- changes nothing, so guard it: UPDATE … SET new = … WHERE new IS NULL."

@@ -3,7 +3,7 @@
 use super::context::Context;
 use crate::backend::Backend;
 use crate::error::Result;
-use crate::plan::state::{Due, SchemaState};
+use crate::plan::state::{Due, Row, SchemaState};
 use crate::report::Answer;
 use crate::report::status::{Page, list as list_page, status as status_page};
 
@@ -28,6 +28,15 @@ async fn show(context: &Context, exit_code: bool, page: bool) -> Result<Answer> 
         Due::Nothing => None,
         _ => database.holder().await?,
     };
+    // Only the middle of a part can have left something.
+    let in_part = |row: &Row| {
+        let applied = row.applied.as_ref();
+        applied.is_some_and(|applied| applied.progress.columns().1.is_some())
+    };
+    let leftovers = match state.rows.iter().any(in_part) {
+        true => database.leftovers().await?,
+        false => Vec::new(),
+    };
     let version = settings.app.version.as_deref();
     let app = settings.app_name.as_deref().map(|name| match version {
         Some(version) => format!("the files are {name} {version}"),
@@ -38,6 +47,7 @@ async fn show(context: &Context, exit_code: bool, page: bool) -> Result<Answer> 
         app,
         history: history.as_ref(),
         holder,
+        leftovers,
         warnings: &set.warnings,
         width: context.terminal.width,
     };

@@ -287,7 +287,7 @@ fn changed(migration: &Migration, applied: &Applied) -> Option<Disagreement> {
                     (Some(done), _) => *recorded == file.begun(done),
                     // What is taken back may have been half-run.
                     (None, Progress::Undoing(_)) => {
-                        (0..=file.statements.len()).any(|done| *recorded == file.seal(done))
+                        (0..=file.len()).any(|done| *recorded == file.seal(done))
                     }
                     (None, _) => *recorded == file.checksum,
                 };

@@ -125,6 +125,23 @@ impl Progress {
                     left.as_secs_f64()
                 ));
             }
+            Event::Blocked {
+                place,
+                left,
+                blockers,
+            } => {
+                let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+                let who = who.join(", ");
+                self.say(&match left {
+                    Some(left) => format!(
+                        "{place}: not begun yet: it would wait for older transactions to end; for {:.1} s at most; in the way: {who}",
+                        left.as_secs_f64()
+                    ),
+                    None => format!(
+                        "{place}: waits for another transaction to end, and nobody waits behind it; in the way: {who}"
+                    ),
+                });
+            }
             Event::Notice { severity, message } => {
                 if severity != "DEBUG" {
                     self.say(&format!("{}: {message}", severity.to_lowercase()));

@@ -3,7 +3,7 @@
 use super::style::Style;
 use super::table::{Cell, render};
 use super::{Answer, count};
-use crate::backend::Holder;
+use crate::backend::{Holder, Leftover};
 use crate::error::Exit;
 use crate::plan::history::{Applied, History, Origin};
 use crate::plan::state::{Due, Row, SchemaState};
@@ -30,6 +30,8 @@ pub struct Page<'a> {
     pub history: Option<&'a History>,
     /// Who holds the lock.
     pub holder: Option<Holder>,
+    /// What killed runs left behind.
+    pub leftovers: Vec<Leftover>,
     /// What is odd but no error.
     pub warnings: &'a [String],
     /// Width of the terminal, where there is one.
@@ -40,6 +42,14 @@ pub struct Page<'a> {
 pub fn status(state: &SchemaState, page: &Page<'_>, exit_code: bool, style: Style) -> Answer {
     let due = state.due();
     let mut text = format!("{}\n", heading(page, style));
+    for leftover in &page.leftovers {
+        let _ = write!(
+            text,
+            "\n{} {}\n",
+            style.red("!"),
+            left_behind(leftover, due)
+        );
+    }
     if state.rows.is_empty() {
         text += "\nThere are no migrations yet.\n";
     } else {
@@ -105,6 +115,7 @@ fn answer(state: &SchemaState, page: &Page<'_>, exit_code: bool, text: String) -
         "batch": page.history.map(|history| history.batch),
         "migrations": migrations,
         "lock": page.holder,
+        "invalid_indexes": page.leftovers,
         "due": { "code": due.exit() as u8, "command": due.command() },
         "warnings": page.warnings,
     });
@@ -113,6 +124,29 @@ fn answer(state: &SchemaState, page: &Page<'_>, exit_code: bool, text: String) -
         text: text.trim_end().to_string(),
         document: super::object(document),
     }
+}
+
+/// What stands first, since the application suffers from it.
+fn left_behind(leftover: &Leftover, due: Due) -> String {
+    let Leftover {
+        index,
+        table,
+        unique,
+        migration,
+        part,
+        since,
+    } = leftover;
+    let harm = match unique {
+        true => "writes of the application may fail because of it (23505)",
+        false => "it costs time at every write, and serves no reading",
+    };
+    let next = match due.command() {
+        Some(command) => format!("{command} drops it and builds it again"),
+        None => format!("DROP INDEX CONCURRENTLY {index} ends that"),
+    };
+    format!(
+        "the index {index} on {table} is INVALID: its build by {migration} {part} was cut off, begun {since};\n  {harm}; {next}"
+    )
 }
 
 fn heading(page: &Page<'_>, style: Style) -> String {

@@ -75,6 +75,7 @@ impl Replicas {
 pub struct Postgres {
     pub lock_timeout: Option<String>,
     pub ddl_deadline: Option<String>,
+    pub old_transaction: Option<String>,
     pub reconnect: Option<String>,
 }
 

@@ -83,6 +83,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// How long a statement that did not get its lock is tried again.
     pub ddl_deadline: Duration,
+    /// From which age on a transaction is waited for before a build begins.
+    pub old_transaction: Duration,
     /// How long a run whose session was lost tries to connect again.
     pub reconnect: Duration,
     /// Every value, for `kmig config`.
@@ -128,6 +130,12 @@ impl Settings {
             flags.ddl_deadline.clone(),
             values.postgres.ddl_deadline,
             Some("5min"),
+        );
+        let old_transaction = layers.text(
+            "postgres.old_transaction",
+            None,
+            values.postgres.old_transaction,
+            Some("10s"),
         );
         let reconnect = layers.text(
             "postgres.reconnect",
@@ -190,6 +198,7 @@ impl Settings {
         Ok(Settings {
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
+            old_transaction: time("postgres.old_transaction", old_transaction)?,
             reconnect: time("postgres.reconnect", reconnect)?,
             root,
             config,
@@ -215,21 +224,18 @@ impl Settings {
     /// The engine that the url names; Postgres where there is none, or one that libpq would read.
     ///
     /// # Errors
-    /// A scheme of an engine that this kmig has not got.
+    /// A scheme of no engine that kmig knows of.
     pub fn dialect(&self) -> Result<Dialect> {
         use secrecy::ExposeSecret;
         let url = self.url.as_ref().map_or("", |url| url.expose_secret());
         match url.split_once("://").map(|(scheme, _)| scheme) {
             None | Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
-            Some("cassandra") => Err(Error::usage(
-                "this kmig has no Cassandra engine yet; its url would be cassandra://…",
-            )
-            .next("postgres://user@host:5432/database")),
+            Some("cassandra") => Ok(Dialect::Cassandra),
             // The text in front of `=` in a key=value string may hold anything, a password too: it is not shown.
             Some(scheme) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => Err(Error::usage(
                 format!("kmig knows no databases of the scheme {scheme}://"),
             )
-            .next("postgres://user@host:5432/database")),
+            .next("postgres://user@host:5432/database, or cassandra://host1,host2/keyspace")),
             Some(_) => Ok(Dialect::Postgres),
         }
     }

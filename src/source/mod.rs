@@ -4,8 +4,10 @@ pub mod load;
 pub mod names;
 pub mod order;
 pub mod parse;
+mod rules;
 
-use crate::place::SourceFile;
+use crate::cql;
+use crate::place::{SourceFile, Span};
 use crate::sql::{Statement, cut::Segment};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -21,6 +23,9 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Both.
+    pub const ALL: [Dialect; 2] = [Dialect::Postgres, Dialect::Cassandra];
+
     /// The extension of its files, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
@@ -108,9 +113,11 @@ pub struct Part {
     pub file: SourceFile,
     /// `sha256:` and the digest of the text without BOM and with LF.
     pub checksum: String,
-    /// Its statements in order.
+    /// The statements of a `.sql` file in order; none of a `.cql` file.
     pub statements: Vec<Statement>,
-    /// The transactions and bare statements that it consists of.
+    /// The statements of a `.cql` file in order; none of a `.sql` file.
+    pub cql: Vec<cql::Statement>,
+    /// The transactions and bare statements that it consists of. CQL has no transactions.
     pub segments: Vec<Segment>,
 }
 
@@ -128,9 +135,25 @@ pub struct Migration {
 }
 
 impl Part {
+    /// How many statements it has, in whichever language.
+    pub fn len(&self) -> usize {
+        self.statements.len().max(self.cql.len())
+    }
+
+    /// Whether it has no statement.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where a statement stands.
+    pub fn span(&self, at: usize) -> Option<Span> {
+        let sql = self.statements.get(at).map(|statement| statement.span);
+        sql.or_else(|| self.cql.get(at).map(|statement| statement.span))
+    }
+
     /// The checksum that seals this part once so many of its statements are done: of the whole text once all are.
     pub fn seal(&self, done: usize) -> String {
-        if done >= self.statements.len() {
+        if done >= self.len() {
             return self.checksum.clone();
         }
         self.begun(done)
@@ -139,10 +162,10 @@ impl Part {
     /// The checksum of the text up to the last of so many statements, so that the rest of a part that failed may still
     /// be mended, or left out.
     pub fn begun(&self, done: usize) -> String {
-        let ran = &self.statements[..done.min(self.statements.len())];
-        let last = ran.last();
+        let last = done.min(self.len()).checked_sub(1);
         let end = last.map_or(0, |last| {
-            last.copy_data.map_or(last.span.end, |data| data.end)
+            let data = self.statements.get(last).and_then(|last| last.copy_data);
+            data.or_else(|| self.span(last)).unwrap_or_default().end
         });
         checksum(&self.file.text[..end])
     }
@@ -156,7 +179,7 @@ impl Migration {
 
     /// Number of statements of a part; 0 where it is absent.
     pub fn statements(&self, kind: PartKind) -> usize {
-        self.part(kind).map_or(0, |part| part.statements.len())
+        self.part(kind).map_or(0, Part::len)
     }
 
     /// `subsystem/NNN_name`.

@@ -2,11 +2,12 @@
 
 use super::load::{Content, Entry, Folder};
 use super::{
-    Dialect, Migration, MigrationId, MigrationSet, Part, PartKind, checksum, names, order,
+    Dialect, Migration, MigrationId, MigrationSet, Part, PartKind, checksum, names, order, rules,
 };
+use crate::cql;
 use crate::error::Diagnostic;
 use crate::place::{Place, Problem, SourceFile, Span};
-use crate::sql::{self, Bare, Class, Statement, Verb};
+use crate::sql::{self, Segment};
 use std::collections::BTreeMap;
 
 /// Makes the set of all migrations below `root`. `depends_on` are the `[subsystem.x]` tables of kmig.toml.
@@ -49,7 +50,7 @@ pub fn set(
 /// A migration whose files hold no statement at all is most likely not written yet; once it has run it is sealed.
 fn silent(migration: &Migration) -> Option<String> {
     let mut parts = migration.parts.values();
-    let silent = parts.len() > 0 && parts.all(|part| part.statements.is_empty());
+    let silent = parts.len() > 0 && parts.all(Part::is_empty);
     silent.then(|| format!("{} has no statement in any part", migration.path))
 }
 
@@ -123,32 +124,31 @@ impl Reader {
 
     /// A file beside the folders: `V1__init.sql`, named by refinery's own rules, is a migration with an up part only.
     fn refinery(&mut self, subsystem: &str, entry: Entry) {
-        let stem = entry
-            .name
-            .strip_suffix(&format!(".{}", self.dialect.extension()));
-        // refinery-core 0.10 panics on a name that begins with '|'; its prefixes are V and U. Its pattern for folders ends
-        // with the name, the one for a migration does not: without a look at the whole name a file would be taken here
-        // that refinery passes over.
-        let named = stem.filter(|stem| {
-            let name = stem.split_once("__").map_or("", |(_, name)| name);
-            let whole = name.chars().all(|c| c.is_alphanumeric() || c == '_');
-            stem.starts_with(['V', 'U']) && whole
-        });
-        let parsed = named.and_then(|stem| refinery_core::Migration::unapplied(stem, "").ok());
-        let version = parsed.and_then(|found| u64::try_from(found.version()).ok());
-        let Some((number, stem)) = version.zip(named) else {
+        let stem_of = |dialect: Dialect| {
+            let extension = format!(".{}", dialect.extension());
+            entry.name.strip_suffix(extension.as_str())
+        };
+        let extension = self.dialect.extension();
+        let named = stem_of(self.dialect).and_then(refinery_name);
+        let Some((number, stem)) = named else {
             if let Content::Unreadable(why) = &entry.content {
                 return self.wrong(&entry.path, format!("cannot be read: {why}"), "");
             }
-            if matches!(&entry.content, Content::Other) && !entry.name.ends_with(".sql") {
-                let help = "migrations are folders NNN_name, or files V1__name.sql";
-                return self.wrong(&entry.path, "unknown file", help);
+            // What is for the other engine has nothing to do here.
+            let mut stems = Dialect::ALL.into_iter().filter_map(stem_of);
+            if matches!(&entry.content, Content::Other)
+                && stems.any(|stem| refinery_name(stem).is_some())
+            {
+                return;
             }
-            return self.wrong(
-                &entry.path,
-                "unknown file",
-                "a migration is a folder NNN_name with an up.sql, or a file V1__name.sql whose name has only letters, digits and _",
-            );
+            let of_dialect = stem_of(self.dialect).is_some();
+            let help = match of_dialect || !matches!(&entry.content, Content::Other) {
+                true => format!(
+                    "a migration is a folder NNN_name with an up.{extension}, or a file V1__name.{extension} whose name has only letters, digits and _"
+                ),
+                false => format!("migrations are folders NNN_name, or files V1__name.{extension}"),
+            };
+            return self.wrong(&entry.path, "unknown file", help);
         };
         let name = stem
             .split_once("__")
@@ -211,25 +211,15 @@ impl Reader {
             path: entry.path,
             text,
         };
-        let script = sql::split(&file.text);
-        let mut problems = script.problems;
-        if problems.is_empty() {
-            problems.extend(rules(kind, &file.text, &script.statements));
-        }
+        let (part, problems) = parsed(kind, file, self.dialect);
         for problem in problems {
             self.diagnostics.push(Diagnostic {
-                place: Some(Place::span(&file, problem.span)),
+                place: Some(Place::span(&part.file, problem.span)),
                 message: problem.message,
                 help: problem.help,
             });
         }
-        Some(Part {
-            kind,
-            checksum: checksum(&file.text),
-            segments: sql::cut::segments(&script.statements),
-            statements: script.statements,
-            file,
-        })
+        Some(part)
     }
 
     fn wrong(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
@@ -241,78 +231,52 @@ impl Reader {
     }
 }
 
-/// What a part of this kind may hold (contract §6.1), and what could not be resumed.
-fn rules(kind: PartKind, text: &str, statements: &[Statement]) -> Vec<Problem> {
-    let mut problems = sql::cut::cut_problems(text, statements);
-    for statement in statements {
-        let bare = matches!(statement.class, Class::Bare(_));
-        let word = first_line(statement.span.of(text));
-        let refused = match kind {
-            PartKind::Check | PartKind::Ready
-                if statement.verb != Verb::Query || !statement.writes.is_empty() =>
-            {
-                Some(format!(
-                    "a {kind} part only asks: a SELECT that returns a row for each violation, not {word}"
-                ))
-            }
-            PartKind::Backfill if !fills(statement) => Some(format!(
-                "a backfill part holds INSERT, UPDATE, MERGE without DELETE, SELECT, COPY and ANALYZE, not {word}"
-            )),
-            _ => None,
-        };
-        let refused = refused.or_else(|| {
-            let to_stdout = statement.verb == Verb::Copy && statement.copy_data.is_none() && {
-                let words: Vec<&str> = statement.span.of(text).split_whitespace().collect();
-                words.iter().any(|word| word.eq_ignore_ascii_case("stdout"))
-            };
-            to_stdout.then(|| "COPY … TO STDOUT has nobody to read it in a migration".to_string())
-        });
-        if let Some(message) = refused {
-            problems.push(Problem::new(head(statement, text), message));
-        } else if bare
-            && matches!(statement.class, Class::Bare(Bare::Opaque))
-            && statement.directives.done_when.is_none()
-        {
-            problems.push(
-                Problem::new(
-                    head(statement, text),
-                    "kmig cannot see whether this statement has taken effect, and it cannot run in a transaction",
-                )
-                .help("put `-- kmig:done-when SELECT …` above it: a query that is true once it has taken effect"),
-            );
+/// The number and the whole stem of a file that refinery's own rules name, `V1__init`.
+fn refinery_name(stem: &str) -> Option<(u64, &str)> {
+    // refinery-core 0.10 panics on a name that begins with '|'; its prefixes are V and U. Its pattern for folders ends
+    // with the name, the one for a migration does not: without a look at the whole name a file would be taken here
+    // that refinery passes over.
+    let name = stem.split_once("__").map_or("", |(_, name)| name);
+    let whole = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if !stem.starts_with(['V', 'U']) || !whole {
+        return None;
+    }
+    let found = refinery_core::Migration::unapplied(stem, "").ok()?;
+    Some((u64::try_from(found.version()).ok()?, stem))
+}
+
+/// A file's text in its language. What a part may hold is asked only where the text itself is in order.
+fn parsed(kind: PartKind, file: SourceFile, dialect: Dialect) -> (Part, Vec<Problem>) {
+    let mut part = Part {
+        kind,
+        checksum: checksum(&file.text),
+        statements: Vec::new(),
+        cql: Vec::new(),
+        segments: Vec::new(),
+        file,
+    };
+    let text = &part.file.text;
+    let (mut problems, rules) = match dialect {
+        Dialect::Postgres => {
+            let script = sql::split(text);
+            part.segments = sql::segments(&script.statements);
+            part.statements = script.statements;
+            (
+                script.problems,
+                rules::sql::rules(kind, text, &part.statements),
+            )
         }
-    }
-    problems
-}
-
-fn fills(statement: &Statement) -> bool {
-    std::iter::once(&statement.verb)
-        .chain(&statement.writes)
-        .all(|verb| verb_fills(*verb))
-}
-
-fn verb_fills(verb: Verb) -> bool {
-    match verb {
-        Verb::Query | Verb::Insert | Verb::Update | Verb::Copy | Verb::Analyze | Verb::Setting => {
-            true
+        Dialect::Cassandra => {
+            let script = cql::split(text);
+            part.segments = (0..script.statements.len()).map(Segment::Bare).collect();
+            part.cql = script.statements;
+            (script.problems, rules::cql::rules(kind, text, &part.cql))
         }
-        Verb::Merge { deletes } => !deletes,
-        Verb::Delete | Verb::Other => false,
+    };
+    if problems.is_empty() {
+        problems = rules;
     }
-}
-
-fn head(statement: &Statement, text: &str) -> Span {
-    let start = statement.span.start;
-    Span::new(start, start + first_line(statement.span.of(text)).len())
-}
-
-/// The first words of a statement, enough to know it by.
-fn first_line(statement: &str) -> &str {
-    let line = statement.lines().next().unwrap_or_default();
-    match line.char_indices().nth(60) {
-        Some((cut, _)) => &line[..cut],
-        None => line,
-    }
+    (part, problems)
 }
 
 /// Bytes that are no UTF-8.

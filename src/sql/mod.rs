@@ -3,12 +3,13 @@
 //! Pure: no file system, no driver, no clock. The lexer is kmig's own and follows psql's rules; what a statement is, is
 //! asked of a real grammar (squawk-syntax, named by [`class`] alone).
 
+use crate::directive::Directives;
 use crate::place::{Problem, Span};
 
 mod bare;
 pub mod class;
 pub mod cut;
-mod directive;
+mod grip;
 mod head;
 pub mod lexer;
 pub mod made;
@@ -17,7 +18,10 @@ mod split;
 
 pub use cut::copy_target;
 pub use cut::{Segment, cut_problems, segments};
+pub use grip::validated;
 pub use split::split;
+
+use lexer::{Kind, Lexer};
 
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct Statement {
     pub writes: Vec<Verb>,
     /// How it may be run.
     pub class: Class,
+    /// What it takes hold of that others use.
+    pub grip: Grip,
     /// The lines of data behind `COPY … FROM stdin;`, without the closing `\.` line.
     pub copy_data: Option<Span>,
     /// The directives above it.
@@ -76,6 +82,20 @@ pub enum Class {
     Own,
     /// The server refuses it inside a transaction block.
     Bare(Bare),
+}
+
+/// What a statement takes hold of, as far as the application's traffic could notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grip {
+    /// It makes something new, or changes a setting: it waits for nobody.
+    Nothing,
+    /// Rows, or a lock that no reading or writing queues behind. It may have to wait for others.
+    Light,
+    /// `ALTER TABLE … VALIDATE CONSTRAINT` and nothing else: a long scan under a lock that no reading or writing queues
+    /// behind.
+    Validate,
+    /// A lock that reading or writing queues behind, while it is held and while it is waited for.
+    Strong,
 }
 
 /// The statements that cannot run inside a transaction block, by what their effect is read back from.
@@ -134,28 +154,6 @@ pub struct Name {
     pub name: String,
 }
 
-/// What `-- kmig:…` comments above a statement say.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Directives {
-    /// `-- kmig:allow RULE because REASON`, in order.
-    pub allow: Vec<Allow>,
-    /// `-- kmig:done-when SELECT …`.
-    pub done_when: Option<String>,
-    /// `-- kmig:timeout 10min`, in milliseconds.
-    pub timeout_ms: Option<u64>,
-}
-
-/// An allowance for one safety rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allow {
-    /// The rule's name.
-    pub rule: String,
-    /// Why it is fine here.
-    pub reason: String,
-    /// The directive itself.
-    pub span: Span,
-}
-
 /// A text, split.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
@@ -163,4 +161,23 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// What is wrong with the text, in order of place. A script with problems is never run.
     pub problems: Vec<Problem>,
+}
+
+/// Whether a text is one query that only reads; what `kmig:done-when` takes.
+///
+/// # Errors
+/// What it is instead.
+pub fn only_reads(query: &str) -> Result<(), &'static str> {
+    for token in Lexer::new(query) {
+        match token.kind {
+            Kind::Semicolon => return Err("kmig:done-when takes one query, not several"),
+            _ if token.unclosed => return Err("the query of kmig:done-when is not closed"),
+            _ => {}
+        }
+    }
+    let known = class::classify(query, Span::new(0, query.len()));
+    match known.verb == Verb::Query && known.writes.is_empty() && known.problems.is_empty() {
+        true => Ok(()),
+        false => Err("kmig:done-when takes a query that only reads"),
+    }
 }

@@ -3,9 +3,9 @@
 //!
 //! Tokens are streamed: apart from the statements found, a text of any size costs no memory.
 
-use super::directive;
 use super::lexer::{Kind, Lexer, Token};
-use super::{Directives, Script, Statement, class};
+use super::{Script, Statement, class, grip, only_reads};
+use crate::directive::{Above, Comment, Directives};
 use crate::place::{Problem, Span};
 
 /// Splits a text into statements, each with its class and directives.
@@ -35,13 +35,6 @@ struct Splitter<'a> {
     last_end: Option<usize>,
     /// Whether the text ends inside a quote or comment.
     unclosed: bool,
-}
-
-/// The directives read since the last statement.
-#[derive(Default)]
-struct Above {
-    directives: Directives,
-    spans: Vec<Span>,
 }
 
 /// The statement that is being read.
@@ -75,7 +68,7 @@ impl<'a> Splitter<'a> {
         let above = &mut self.above;
         let current = self.current.get_or_insert_with(|| Current {
             span: token.span,
-            directives: std::mem::take(above).directives,
+            directives: above.take(),
             depth: 0,
             outermost: token.span,
             body: Body::default(),
@@ -96,31 +89,14 @@ impl<'a> Splitter<'a> {
     }
 
     fn comment(&mut self, token: Token) {
-        let comment = token.span.of(self.text);
-        if !directive::is_directive(comment) {
-            return;
-        }
-        let misplaced = |message: &str| {
-            Problem::new(token.span, message)
-                .help("a directive is a -- comment on a line of its own above its statement")
+        let comment = Comment {
+            span: token.span,
+            block: token.kind == Kind::BlockComment,
+            inside: self.current.is_some(),
+            last_end: self.last_end,
         };
-        let problem = if token.kind == Kind::BlockComment {
-            misplaced("this directive is a block comment")
-        } else if self.current.is_some() {
-            misplaced("this directive stands inside a statement")
-        } else if self
-            .last_end
-            .is_some_and(|end| !self.text[end..token.span.start].contains('\n'))
-        {
-            misplaced("this directive stands behind a statement")
-        } else {
-            self.above.spans.push(token.span);
-            match directive::read(self.text, token.span, &mut self.above.directives) {
-                Ok(()) => return,
-                Err(problem) => problem,
-            }
-        };
-        self.script.problems.push(problem);
+        let problem = self.above.comment(self.text, comment, only_reads);
+        self.script.problems.extend(problem);
     }
 
     /// A command of psql. Whatever it is, it takes the rest of its line, as most of psql's do.
@@ -177,8 +153,10 @@ impl<'a> Splitter<'a> {
             true => self.copy_data(current.span, semicolon),
             false => None,
         };
+        let grip = grip::grip(self.text, current.span, known.verb, &known.class);
         self.script.statements.push(Statement {
             span: current.span,
+            grip,
             verb: known.verb,
             writes: known.writes,
             class: known.class,
@@ -237,13 +215,7 @@ impl<'a> Splitter<'a> {
             Some(problem) => self.script.problems.push(problem),
             None => self.end(None),
         }
-        for span in self.above.spans {
-            let problem = Problem::new(span, "no statement stands below this directive");
-            self.script.problems.push(
-                problem
-                    .help("a directive is a -- comment on a line of its own above its statement"),
-            );
-        }
+        self.script.problems.extend(self.above.left_over());
         if let Some(at) = self.text.find('\0') {
             let problem = Problem::new(Span::new(at, at + 1), "this is a NUL byte");
             self.script

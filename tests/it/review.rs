@@ -168,7 +168,7 @@ fn a_polite_end_is_heard_while_kmig_waits() {
         run.await_line(says);
         let before = case.sql(DONE);
         run.signal("TERM");
-        // It leaves while the way is not free, and nobody goes it then.
+        // It leaves while the way is still barred, and does not go it once it is free.
         expect(&sql, run.wait(), 143, &["stopped by a signal"]);
         other.end();
         assert_eq!(case.sql(DONE), before, "{sql}");

@@ -1,5 +1,6 @@
 //! Running units: transactions with their record inside, many in one string where that is safe.
 
+use super::budget::Budget;
 use super::explain::{absent, place};
 use super::group::{BYTES_MAX, group, shareable};
 use super::script::{Failure, Role, Script};
@@ -30,6 +31,7 @@ impl Postgres {
                 done,
                 error: Box::new(error),
             })?;
+            self.watch_no_more();
             let group = if alone || one_by_one {
                 1
             } else {
@@ -122,10 +124,12 @@ impl Postgres {
             left,
             blockers: self.blockers(),
         });
-        if self.watch.is_none() {
+        // A patient watch looks too seldom to see who stands in the way of a short wait.
+        if self.watch.is_none() || self.patient.take().is_some() {
             let pid = self.pid;
             let every = (self.session.lock_timeout / 5).max(Duration::from_millis(20));
-            self.watch = Some(Watch::start(self.target.clone(), pid, every));
+            let target = self.target.clone();
+            self.watch = Some(Watch::start(target, pid, every, Duration::ZERO));
         }
         // Full jitter between a quarter and one lock timeout, so that the traffic drains in between.
         let pause = self.session.lock_timeout.max(Duration::from_millis(50));
@@ -149,11 +153,18 @@ impl Postgres {
         for (index, unit) in units.iter().enumerate() {
             script.push(index, Role::Own, "BEGIN");
             script.push(index, Role::Guard, &lock::guard(self.key));
+            let budget = Budget::of(unit, self.session.lock_timeout);
             if let Some(part) = unit.part {
                 for at in unit.range.clone() {
+                    if let Some(line) = budget.before(at) {
+                        script.push(index, Role::Own, line);
+                    }
                     let statement = part.statements[at].span.of(&part.file.text);
                     script.push(index, Role::User(at), statement);
                 }
+            }
+            if let Some(line) = budget.before_record() {
+                script.push(index, Role::Own, line);
             }
             let record = if prepared {
                 self.recorder.unit_prepared(unit, batch)
@@ -187,6 +198,10 @@ impl Postgres {
         one_by_one: bool,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
+        let budget = Budget::of(unit, self.session.lock_timeout);
+        if let Some(at) = budget.patient {
+            self.before_validation(unit, at, tell).await?;
+        }
         let mut script = Script::default();
         script.push(0, Role::Own, "BEGIN");
         script.push(0, Role::Guard, &lock::guard(self.key));
@@ -199,6 +214,9 @@ impl Postgres {
                 let plain = statement.class == Class::Plain && !one_by_one;
                 if !plain || script.len() > BYTES_MAX {
                     self.send(&mut script, tell).await?;
+                }
+                if let Some(line) = budget.before(at) {
+                    script.push(0, Role::Own, line);
                 }
                 self.statement(&mut script, unit, at, statement, tell)
                     .await?;
@@ -256,26 +274,6 @@ impl Postgres {
         if statement.directives.timeout_ms.is_some() {
             script.push(0, Role::Own, "SET LOCAL statement_timeout TO 0");
         }
-        Ok(())
-    }
-
-    /// Sends what the script holds, and empties it.
-    pub(super) async fn send(
-        &mut self,
-        script: &mut Script,
-        tell: &mut dyn FnMut(Event),
-    ) -> Result<(), Failure> {
-        if script.is_empty() {
-            return Ok(());
-        }
-        let sent = std::mem::take(script);
-        sent.run(&self.connection.client, |line| {
-            if let Role::User(_) = line.role {
-                tell(Event::Statement);
-            }
-        })
-        .await?;
-        self.notices(tell);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use super::Postgres;
 use super::bare_step::Step;
 use super::catalogue::Verdict;
 use super::explain::absent;
+use super::preflight::Ahead;
 use super::script::{Failure, Role, Script};
 use crate::backend::Event;
 use crate::error::{Error, Exit};
@@ -12,6 +13,7 @@ use crate::plan::schedule::Unit;
 use crate::source::checksum;
 use crate::sql::Bare;
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
 
 impl Postgres {
     /// Runs one bare unit.
@@ -25,25 +27,35 @@ impl Postgres {
         let Some(step) = Step::of(unit, index, batch) else {
             return Ok(());
         };
+        self.left_invalid = None;
         // The journal is read under kmig's own role, the picture taken as the part's own settings resolve its names.
         let doubt = self.doubt(&step).await.map_err(refused)?;
         self.replay(&step).await?;
+        let ahead = Ahead::bare(&step).filter(|_| self.watch.is_none());
+        if let (None, Some(ahead)) = (&doubt, &ahead) {
+            self.preflight(ahead, tell).await?;
+        }
         let mut now = self.picture(step.kind).await.map_err(refused)?;
         now["text"] = json!(checksum(step.text()));
         let verdict = match &doubt {
             Some(before) => self.settled(&step, before, &now, tell).await?,
             None => match self.unusable(&step, &now).await.map_err(refused)? {
                 Some(error) => return Err(Failure::Refused(error.at(step.place()))),
-                None => Verdict::at_first(&step, &now),
+                None => Verdict::fresh(step.kind, &now),
             },
         };
+        if let (Some(_), Verdict::Run { .. }, Some(ahead)) = (&doubt, &verdict, &ahead) {
+            self.preflight(ahead, tell).await?;
+        }
         self.settle().await?;
         if let Verdict::Run { cleanup, instead } = verdict {
             let before = doubt.unwrap_or(now);
             let intent = self.recorder.intent(unit, batch, before.clone());
             self.record(&intent).await?;
-            let text = instead.as_deref().unwrap_or(step.text());
-            match self.attempt(&step, &cleanup, text, tell).await {
+            match self
+                .attempt(&step, &cleanup, instead.as_deref(), tell)
+                .await
+            {
                 // After a half-run up, what is not there counts as undone.
                 Err(Failure::Stopped(stopped)) if unit.lenient && absent(&stopped.fault) => {}
                 Err(failure) => {
@@ -116,16 +128,23 @@ impl Postgres {
         &mut self,
         step: &Step<'_>,
         cleanup: &[String],
-        text: &str,
+        instead: Option<&str>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
         self.replay(step).await?;
         let mut lines = Vec::new();
         if step.waits_without_blocking() {
             lines.push("SET lock_timeout TO 0".to_string());
+            self.watch_patiently(step.place().label());
         }
         if let Some(timeout) = step.statement.directives.timeout_ms {
             lines.push(format!("SET statement_timeout TO {timeout}"));
+        }
+        if instead.is_some() {
+            // A FINALIZE first locks the partition, then waits for one old snapshot after the other, with the lock timeout
+            // anew for each; an application that queues for the partition has such a snapshot.
+            let limit = self.session.lock_timeout.as_millis();
+            lines.push(format!("SET statement_timeout TO {limit}"));
         }
         lines.extend(cleanup.iter().cloned());
         for line in lines {
@@ -134,8 +153,18 @@ impl Postgres {
             self.send(&mut script, tell).await?;
         }
         let mut script = Script::default();
+        let text = instead.unwrap_or(step.text());
         script.push(step.index, Role::User(step.unit.range.start), text);
-        self.send(&mut script, tell).await
+        match self.send(&mut script, tell).await {
+            Err(Failure::Stopped(mut stopped))
+                if instead.is_some() && stopped.fault.is(&SqlState::QUERY_CANCELED) =>
+            {
+                // Worth another try, as every wait for a lock; a signal is looked at before that.
+                stopped.fault.code = Some(SqlState::LOCK_NOT_AVAILABLE);
+                Err(Failure::Stopped(stopped))
+            }
+            result => result,
+        }
     }
 
     /// After the server refused a statement: clears what it left, and journals that it has failed, so that its text
@@ -147,7 +176,13 @@ impl Postgres {
         if stopped.fault.session_gone() {
             return;
         }
-        if self.clear(step, before).await && self.settle().await.is_ok() {
+        self.left_invalid = None;
+        if let Err(left) = self.clear(step, before).await {
+            // In doubt: the next run drops it, and builds it again.
+            self.left_invalid = left;
+            return;
+        }
+        if self.settle().await.is_ok() {
             let message = &stopped.fault.message;
             let failed = [self.recorder.failed(step.unit, step.batch, message)];
             let _ = self.record(&failed).await;

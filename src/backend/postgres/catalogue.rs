@@ -3,13 +3,14 @@
 use super::Postgres;
 use super::bare_step::Step;
 use super::fault::Fault;
-use super::leftovers;
-use super::names::{identifier, literal};
+use super::names::{literal, quoted};
 use super::query::rows;
+use super::reindex;
 use crate::error::Error;
 use crate::place::Span;
 use crate::sql::{Bare, Name};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What is to be done with a statement.
 pub(super) enum Verdict {
@@ -33,28 +34,31 @@ impl Verdict {
         }
     }
 
-    /// Where no run was stopped in the statement: it is run as it stands, but for a DETACH that had to make way. That is half
-    /// done, and the server refuses to begin it again.
-    pub(super) fn at_first(step: &Step<'_>, now: &Value) -> Self {
-        match step.kind {
+    /// For a statement that no earlier run left in doubt. A DETACH that had to make way leaves its partition half
+    /// detached, and the server refuses to begin it again.
+    pub(super) fn fresh(kind: &Bare, now: &Value) -> Self {
+        match kind {
             Bare::Detach { table, partition } if now["in_progress"] == json!(true) => {
-                finalize(table, partition)
+                Verdict::finalize(table, partition)
             }
             _ => Verdict::run(),
         }
     }
-}
 
-fn finalize(table: &Name, partition: &Name) -> Verdict {
-    Verdict::Run {
-        cleanup: Vec::new(),
-        instead: Some(format!(
-            "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
-            quoted(table),
-            quoted(partition)
-        )),
+    fn finalize(table: &Name, partition: &Name) -> Self {
+        Verdict::Run {
+            cleanup: Vec::new(),
+            instead: Some(format!(
+                "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
+                quoted(table),
+                quoted(partition)
+            )),
+        }
     }
 }
+
+/// How long the index of a failed build may hold up kmig's end.
+const CLEARING: Duration = Duration::from_secs(5);
 
 impl Postgres {
     /// What the catalogue says of the object that a bare statement is about.
@@ -62,8 +66,8 @@ impl Postgres {
         let sql = match kind {
             Bare::CreateIndex { index, table, .. } => format!(
                 "SELECT c.oid, i.indisvalid, i.indrelid = t.oid, \
-                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND p.index_relid = c.oid) \
-                 FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class c ON c.relnamespace = t.relnamespace AND c.relname = {} \
+                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = current_database() AND p.index_relid = c.oid), t.oid \
+                 FROM pg_catalog.pg_class t LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = t.relnamespace AND c.relname = {} \
                  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE t.oid = to_regclass({})",
                 literal(&index.name),
                 regclass(table)
@@ -79,23 +83,29 @@ impl Postgres {
                 regclass(table),
                 regclass(partition)
             ),
-            Bare::Reindex(scope) => return self.leftovers(scope).await,
+            Bare::Reindex(scope) => return self.copies_left(scope).await,
             Bare::Repeatable | Bare::Opaque => return Ok(json!({})),
         };
         let row = self.query(&sql).await?;
         let is = |row: &[Option<String>], at: usize| {
             row.get(at).and_then(|value| value.as_deref()) == Some("t")
         };
-        Ok(match row {
-            None => json!({ "present": false }),
-            Some(row) => json!({
+        let mut picture = match &row {
+            Some(row) if row.first().is_some_and(Option::is_some) => json!({
                 "present": true,
-                "oid": row.first().cloned().flatten(),
-                "valid": is(&row, 1),
-                "same_table": is(&row, 2),
-                "in_progress": is(&row, 3),
+                "oid": row[0],
+                "valid": is(row, 1),
+                "same_table": is(row, 2),
+                "in_progress": is(row, 3),
             }),
-        })
+            _ => json!({ "present": false }),
+        };
+        if let Bare::CreateIndex { index, .. } = kind {
+            // By these `status` finds what a killed build left, whatever the session's settings are then.
+            picture["index"] = json!(index.name);
+            picture["table"] = json!(row.as_ref().and_then(|row| row.get(4)));
+        }
+        Ok(picture)
     }
 
     /// Decides by the difference between before and now.
@@ -127,62 +137,68 @@ impl Postgres {
                     .next("wait until that build has ended, then run the same command again"));
                 } else {
                     Verdict::Run {
-                        cleanup: vec![drop_invalid(index, table)],
+                        cleanup: vec![drop_invalid(&quoted(&beside(index, table)))],
                         instead: None,
                     }
                 }
             }
             Bare::DropIndex { .. } if !is(now, "present") && was_there => Verdict::Done,
             Bare::Detach { table, partition } if was_there => {
-                if is(now, "present") {
-                    Verdict::at_first(step, now)
-                } else {
+                if !is(now, "present") {
                     Verdict::Done
+                } else {
+                    Verdict::fresh(step.kind, now)
                 }
             }
-            Bare::Reindex(_) => Verdict::Run {
-                cleanup: leftovers::drops(before, now, &step.place())?,
-                instead: None,
-            },
+            Bare::Reindex(_) => {
+                let left = reindex::left(before, now, &step.place())?;
+                Verdict::Run {
+                    cleanup: left.iter().map(|index| drop_invalid(index)).collect(),
+                    instead: None,
+                }
+            }
             _ => Verdict::run(),
         })
     }
 
     /// Clears what a statement that the server ended has left: a unique build that failed goes on rejecting writes until it
-    /// is dropped (traps P11), and so does the copy that a REINDEX makes. Whether nothing of it is there any more.
-    pub(super) async fn clear(&mut self, step: &Step<'_>, before: &Value) -> bool {
+    /// is dropped (traps P11), and so does the copy that a REINDEX makes.
+    ///
+    /// # Errors
+    /// The index that is still there, where it could be seen: those who held up the build may hold up its end.
+    pub(super) async fn clear(
+        &mut self,
+        step: &Step<'_>,
+        before: &Value,
+    ) -> Result<(), Option<String>> {
         if !matches!(step.kind, Bare::CreateIndex { .. } | Bare::Reindex(_)) {
-            return true;
+            return Ok(());
         }
-        let Ok(now) = self.picture(step.kind).await else {
-            return false;
-        };
-        let cleanup = match step.kind {
+        // The part's own timeouts are still in force; kmig is to end before whoever sent a signal loses patience.
+        let limits = format!(
+            "SET lock_timeout TO 0; SET statement_timeout TO {}",
+            CLEARING.as_millis()
+        );
+        let client = &self.connection.client;
+        client.batch_execute(&limits).await.map_err(|_| None)?;
+        let now = self.picture(step.kind).await.map_err(|_| None)?;
+        let left = match step.kind {
             Bare::CreateIndex { index, table, .. }
                 if before["present"] == json!(false)
                     && now["present"] == json!(true)
                     && now["valid"] == json!(false) =>
             {
-                vec![drop_invalid(index, table)]
+                vec![quoted(&beside(index, table))]
             }
-            Bare::Reindex(_) => match leftovers::drops(before, &now, &step.place()) {
-                Ok(drops) => drops,
-                Err(_) => return false,
-            },
+            Bare::Reindex(_) => reindex::left(before, &now, &step.place()).map_err(|_| None)?,
             _ => Vec::new(),
         };
-        for statement in cleanup {
-            if self
-                .connection
-                .client
-                .batch_execute(&statement)
-                .await
-                .is_err()
-            {
-                return false;
-            }
+        for index in left {
+            let client = &self.connection.client;
+            let dropped = client.batch_execute(&drop_invalid(&index)).await;
+            dropped.map_err(|_| Some(index))?;
         }
-        true
+        Ok(())
     }
 
     /// Refused before the intent: IF NOT EXISTS over an index that is not the one that was asked for (traps P10).
@@ -253,8 +269,8 @@ impl Postgres {
     }
 }
 
-fn drop_invalid(index: &Name, table: &Name) -> String {
-    let index = quoted(&beside(index, table));
+/// `index` as SQL names it.
+fn drop_invalid(index: &str) -> String {
     format!("DROP INDEX CONCURRENTLY IF EXISTS {index}")
 }
 
@@ -263,13 +279,6 @@ fn beside(index: &Name, table: &Name) -> Name {
     Name {
         schema: index.schema.as_ref().or(table.schema.as_ref()).cloned(),
         name: index.name.clone(),
-    }
-}
-
-pub(super) fn quoted(name: &Name) -> String {
-    match &name.schema {
-        Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
-        None => identifier(&name.name),
     }
 }
 

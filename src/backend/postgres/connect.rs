@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -31,7 +32,9 @@ pub struct Connection {
     /// Runs statements. When it is dropped the session ends.
     pub client: Client,
     /// What the server says on its own; ends with the session.
-    pub messages: UnboundedReceiver<Notice>,
+    pub messages: Receiver<Notice>,
+    /// How much of that found no room, since nobody listened.
+    pub unheard: Arc<AtomicUsize>,
     /// What the server reported at the start: `server_version`, `server_encoding`, `in_hot_standby`, …
     pub parameters: BTreeMap<String, String>,
     /// The process id that the server announced. A pooler's need not be the backend's.

@@ -1,5 +1,6 @@
 //! What a person is told of a unit that failed: where in the files, what it means, what to run next.
 
+use super::budget::Budget;
 use super::fault::Fault;
 use super::script::{Failure, Role, Stopped};
 use super::watch::Watch;
@@ -51,6 +52,13 @@ impl Postgres {
                 self.options.ddl_deadline.as_secs_f64(),
                 self.session.lock_timeout.as_millis()
             );
+            let late = match stopped.line.role {
+                Role::User(at) => Budget::of(unit, self.session.lock_timeout).has_what_is_left(at),
+                _ => false,
+            };
+            if late {
+                error.message += "\nthe statements of a transaction share that time, and it is not the first that waits";
+            }
             let blockers = self.blockers();
             for blocker in &blockers {
                 error.message += &format!("\nin the way: {blocker}");
@@ -60,8 +68,21 @@ impl Postgres {
             } else {
                 "wait for who is in the way, or end it (pg_terminate_backend)"
             };
+            let apart = if late {
+                ", or give the statement a migration of its own"
+            } else {
+                ""
+            };
             error.next = Some(format!(
-                "{first}, then the same command, or with a longer --ddl-deadline"
+                "{first}, then the same command, or with a longer --ddl-deadline{apart}"
+            ));
+        }
+        if let Some(index) = &self.left_invalid {
+            error.now = Some(format!(
+                "the index {index} is left INVALID, since others held up its end too; while it is there, and where it is UNIQUE, writes of the application may fail (23505)"
+            ));
+            error.next = Some(format!(
+                "the same command as soon as those have ended, which drops it first and builds it again; or DROP INDEX CONCURRENTLY {index}"
             ));
         }
         if gone {

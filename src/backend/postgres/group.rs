@@ -2,7 +2,7 @@
 
 use crate::plan::schedule::Unit;
 use crate::source::PartKind;
-use crate::sql::{Class, Statement};
+use crate::sql::{Class, Grip, Statement};
 
 /// Units in one string at most: what is told as progress comes in such pieces over a slow line.
 const UNITS_MAX: usize = 100;
@@ -25,11 +25,13 @@ pub fn group(units: &[Unit<'_>]) -> usize {
 }
 
 /// Whether a unit is a transaction of plain statements only (traps P13). A backfill's statements may take long and are
-/// told one by one.
+/// told one by one; before a validation it is looked who would hold it up.
 pub fn shareable(unit: &Unit<'_>) -> bool {
     let statements = unit.part.map_or(&[][..], |part| &part.statements);
     let plain = |statement: &Statement| {
-        statement.class == Class::Plain && statement.directives.timeout_ms.is_none()
+        statement.class == Class::Plain
+            && statement.directives.timeout_ms.is_none()
+            && statement.grip != Grip::Validate
     };
     let replayed = statements[..unit.range.start]
         .iter()

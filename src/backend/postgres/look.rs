@@ -33,7 +33,7 @@ impl Postgres {
                 .collect();
             // What a setting changes ends with the transaction.
             client
-                .batch_execute("BEGIN READ ONLY")
+                .batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout TO 0")
                 .await
                 .map_err(Fault::from)?;
             let mut answer = Ok(Vec::new());

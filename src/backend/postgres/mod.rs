@@ -4,6 +4,7 @@ mod apply;
 mod ask;
 mod bare;
 mod bare_step;
+mod budget;
 mod catalogue;
 pub mod connect;
 pub mod conninfo;
@@ -14,17 +15,20 @@ mod fault;
 mod group;
 mod holder;
 mod identity;
-mod leftovers;
+mod leftover;
 mod lock;
 mod look;
 pub mod names;
 pub mod passfile;
+mod patience;
 mod pooler;
+mod preflight;
 mod pulse;
 mod query;
 mod read;
 mod record;
 mod recover;
+mod reindex;
 mod same_index;
 mod script;
 pub mod service;
@@ -35,7 +39,7 @@ mod traffic;
 mod watch;
 pub mod wire;
 
-use super::{Asked, Backend, Entry, Event, Halt, Holder, Stop};
+use super::{Asked, Backend, Entry, Event, Halt, Holder, Leftover, Stop};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::adopt::Wanted;
@@ -52,6 +56,7 @@ use record::{Author, Recorder};
 use script::{Role, Stopped};
 use session::Session;
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use watch::Watch;
@@ -67,6 +72,8 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How long a statement that makes way is tried again.
     pub ddl_deadline: Duration,
+    /// From which age on a transaction is waited for before a statement is begun that would wait for it without end.
+    pub old_transaction: Duration,
     /// One run of kmig, told apart from all others.
     pub run: RunId,
     /// `user@host`.
@@ -95,6 +102,10 @@ pub struct Postgres {
     target: conninfo::Target,
     /// Who watches whom a statement waits for, once one had to make way.
     watch: Option<Watch>,
+    /// Where the statement stands that runs without lock timeout.
+    patient: Option<String>,
+    /// The INVALID index of a failed build that could not be dropped.
+    left_invalid: Option<String>,
     /// Who notices that the session is lost where nobody says so.
     pulse: Option<Pulse>,
     /// What the session is, once it has taken the lock.
@@ -144,6 +155,8 @@ impl Postgres {
             adrift: false,
             target: target.clone(),
             watch: None,
+            patient: None,
+            left_invalid: None,
         })
     }
 
@@ -183,6 +196,13 @@ impl Postgres {
             tell(Event::Notice {
                 severity: notice.severity,
                 message: notice.message,
+            });
+        }
+        let unheard = self.connection.unheard.swap(0, Ordering::Relaxed);
+        if unheard > 0 {
+            tell(Event::Notice {
+                severity: "NOTICE".to_string(),
+                message: format!("… and {unheard} more messages of the server"),
             });
         }
     }
@@ -340,6 +360,10 @@ impl Backend for Postgres {
         };
         let accepted = self.recorder.accept(migration, seals);
         self.write(&[accepted, self.recorder.entry(&entry)]).await
+    }
+
+    async fn leftovers(&mut self) -> Result<Vec<Leftover>> {
+        leftover::read(&self.connection.client, &self.recorder.names).await
     }
 
     async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>> {

@@ -1,4 +1,6 @@
-//! How kmig's own tables are called, quoted for use in SQL. Pure.
+//! How kmig's own tables are called, and names quoted for use in SQL. Pure.
+
+use crate::sql::Name;
 
 /// The qualified, quoted names of kmig's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,14 @@ pub fn literal(text: &str) -> String {
 /// A text or NULL as SQL.
 pub fn literal_or_null(text: Option<&str>) -> String {
     text.map_or_else(|| "NULL".to_string(), literal)
+}
+
+/// A name that may be qualified, quoted.
+pub fn quoted(name: &Name) -> String {
+    match &name.schema {
+        Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
+        None => identifier(&name.name),
+    }
 }
 
 #[cfg(test)]

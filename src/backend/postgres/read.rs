@@ -143,6 +143,7 @@ fn query(names: &Names, table: &str) -> String {
         "SELECT * FROM (SELECT current_schema() AS first_schema, n.nspname AS home, current_database() AS database, \
          pg_is_in_recovery() AS standby, {key} AS lock_key, pg_backend_pid() AS pid, \
          current_setting('statement_timeout') AS statement_timeout, (SELECT max(h.version) FROM {history} h) AS format, \
+         pg_catalog.row_security_active(c.oid) OR pg_catalog.row_security_active({}::regclass) AS filtered, \
          (SELECT j.batch FROM {journal} j WHERE j.kind = 'batch' ORDER BY j.seq DESC LIMIT 1) AS last_batch, \
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') ORDER BY j.seq DESC LIMIT 1) AS last_version, \
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') AND j.seq < (SELECT min(b.seq) FROM {journal} b \
@@ -151,6 +152,7 @@ fn query(names: &Names, table: &str) -> String {
          WHERE c.oid = {}::regclass OFFSET 0) AS here LEFT JOIN (SELECT m.subsystem, m.number, m.name, m.state, m.part, m.statements_done, m.batch, m.origin, m.app_version, m.checksums, \
          (extract(epoch FROM m.started_at) * 1000000)::bigint AS started, \
          (extract(epoch FROM m.finished_at) * 1000000)::bigint AS finished, m.executed_by FROM {meta} m) AS recorded ON true",
+        literal(journal),
         literal(meta)
     )
 }
@@ -181,13 +183,26 @@ fn found(first: &SimpleQueryRow, rows: &[&SimpleQueryRow]) -> Result<Reading> {
             ));
         }
     }
+    if first.get("filtered") == Some("t") {
+        return Err(hidden(&text("home")));
+    }
     let mut applied = BTreeMap::new();
     for row in rows {
         if let Some((id, recorded)) = recorded(row)? {
-            applied.insert(id, recorded);
+            let label = format!("{}/{}", id.subsystem, recorded.name);
+            if applied.insert(id, recorded).is_some() {
+                let what = format!("{label} is recorded twice");
+                return Err(damaged(&text("home"), &what));
+            }
         }
     }
-    let batch = first.get("last_batch").and_then(|text| text.parse().ok());
+    let batch: Option<i64> = first.get("last_batch").and_then(|text| text.parse().ok());
+    if batch.is_none() && !applied.is_empty() {
+        return Err(damaged(
+            &text("home"),
+            "migrations are recorded, and no batch",
+        ));
+    }
     let history = batch.map(|batch| History {
         applied,
         batch,
@@ -258,6 +273,16 @@ fn recorded(row: &SimpleQueryRow) -> Result<Option<(MigrationId, Applied)>> {
         by: row.get("executed_by").unwrap_or_default().to_string(),
     };
     Ok(Some((id, applied)))
+}
+
+/// Rows that a policy hides look like migrations that never ran.
+fn hidden(schema: &str) -> Error {
+    Error::failed(format!(
+        "row-level security is in force for this role on kmig's tables in the schema {}: rows that it hides would look like migrations that never ran",
+        identifier(schema)
+    ))
+    .now("nothing was run")
+    .next("ALTER TABLE … DISABLE ROW LEVEL SECURITY on kmig's tables, or a role with BYPASSRLS")
 }
 
 fn damaged(schema: &str, what: &str) -> Error {

@@ -27,6 +27,7 @@ impl Postgres {
     ) -> Result<()> {
         self.pulse = None;
         self.watch = None;
+        self.patient = None;
         let Some(before) = self.identity.clone().filter(|_| !within.is_zero()) else {
             return Err(lost);
         };

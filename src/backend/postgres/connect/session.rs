@@ -1,6 +1,6 @@
 //! Opening one stream, logging in on it, and keeping it going.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::*;
@@ -133,11 +133,13 @@ pub(super) async fn start(
     let request = CancelRequest::of(&client.cancel_token())
         .await
         .ok_or_else(|| Failure::other(place, "the driver gave no way to cancel"))?;
-    let (sender, messages) = unbounded_channel();
+    let (sender, messages) = channel(NOTICES_MAX);
+    let unheard = Arc::new(AtomicUsize::new(0));
     let farewell = Arc::new(OnceLock::new());
     Ok(Connection {
         client,
         messages,
+        unheard: Arc::clone(&unheard),
         parameters,
         backend_pid: request.process_id(),
         cancel: CancelHandle {
@@ -147,7 +149,7 @@ pub(super) async fn start(
             target: target.clone(),
         },
         encrypted,
-        ended: tokio::spawn(drive(connection, sender, Arc::clone(&farewell))),
+        ended: tokio::spawn(drive(connection, (sender, unheard), Arc::clone(&farewell))),
         farewell,
         traffic,
     })
@@ -177,17 +179,20 @@ fn driver_config(target: &Target, place: &Place) -> tokio_postgres::Config {
     config
 }
 
+/// Notices that are kept until somebody listens: one statement may send millions.
+const NOTICES_MAX: usize = 1000;
+
 /// Keeps the session going until it ends, and passes on what the server says.
 async fn drive(
     mut connection: tokio_postgres::Connection<Counted, Counted>,
-    sender: UnboundedSender<Notice>,
+    (sender, unheard): (Sender<Notice>, Arc<AtomicUsize>),
     farewell: Arc<OnceLock<String>>,
 ) -> Option<String> {
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
             Some(Ok(AsyncMessage::Notice(notice))) => {
-                // Nobody listening is no reason to stop.
-                let _ = sender.send(Notice {
+                // Nobody listening is no reason to stop, nor to keep everything.
+                let sent = sender.try_send(Notice {
                     severity: notice.severity().to_owned(),
                     code: notice.code().code().to_owned(),
                     message: notice.message().to_owned(),
@@ -195,6 +200,9 @@ async fn drive(
                     hint: notice.hint().map(str::to_owned),
                     context: notice.where_().map(str::to_owned),
                 });
+                if sent.is_err() {
+                    unheard.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Some(Ok(_)) => {}
             Some(Err(error)) => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 impl Postgres {
     /// All such copies where a REINDEX works, each with whether a session is at work on its table.
-    pub(super) async fn leftovers(&self, scope: &Reindexed) -> Result<Value> {
+    pub(super) async fn copies_left(&self, scope: &Reindexed) -> Result<Value> {
         let tables = match scope {
             Reindexed::Index(index) => format!(
                 "SELECT indrelid AS oid FROM pg_catalog.pg_index WHERE indexrelid IN \
@@ -45,11 +45,11 @@ impl Postgres {
     }
 }
 
-/// Statements that drop what was not there before.
+/// The copies that were not there before, as SQL names them.
 ///
 /// # Errors
 /// Another session is at work on such a table: what is there may be its own.
-pub(super) fn drops(before: &Value, now: &Value, place: &Place) -> Result<Vec<String>> {
+pub(super) fn left(before: &Value, now: &Value, place: &Place) -> Result<Vec<String>> {
     // An intent without that picture proves nothing about any index.
     let (Some(before), Some(now)) = (before["leftovers"].as_array(), now["leftovers"].as_array())
     else {
@@ -58,7 +58,7 @@ pub(super) fn drops(before: &Value, now: &Value, place: &Place) -> Result<Vec<St
     let was_there = |index: &Value| before.iter().any(|old| old["oid"] == index["oid"]);
     let ours = now.iter().filter(|index| !was_there(index));
     ours.map(|index| {
-        let name = index["name"].as_str().unwrap_or_default();
+        let name = index["name"].as_str().unwrap_or_default().to_string();
         if index["in_progress"] == json!(true) {
             let message = format!("the index {name} is being built by another session");
             return Err(Error::failed(message)
@@ -66,7 +66,7 @@ pub(super) fn drops(before: &Value, now: &Value, place: &Place) -> Result<Vec<St
                 .now("nothing was run")
                 .next("wait until that build has ended, then run the same command again"));
         }
-        Ok(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+        Ok(name)
     })
     .collect()
 }

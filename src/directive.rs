@@ -1,8 +1,86 @@
-//! `-- kmig:…` comments: what they say, and what is wrong with those that say nothing.
+//! `-- kmig:…` comments of either language: what they say, where they may stand, and what is wrong with those that say
+//! nothing.
 
-use super::lexer::{Kind, Lexer};
-use super::{Allow, Directives, Verb, class};
 use crate::place::{Problem, Span};
+
+/// What `-- kmig:…` comments above a statement say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Directives {
+    /// `-- kmig:allow RULE because REASON`, in order.
+    pub allow: Vec<Allow>,
+    /// `-- kmig:done-when SELECT …`.
+    pub done_when: Option<String>,
+    /// `-- kmig:timeout 10min`, in milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+/// An allowance for one safety rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allow {
+    /// The rule's name.
+    pub rule: String,
+    /// Why it is fine here.
+    pub reason: String,
+    /// The directive itself.
+    pub span: Span,
+}
+
+/// What is wrong with the query of `kmig:done-when` in some language, without its closing `;`.
+pub type QueryRule = fn(&str) -> Result<(), &'static str>;
+
+/// The directives read since the last statement.
+#[derive(Debug, Default)]
+pub struct Above {
+    directives: Directives,
+    spans: Vec<Span>,
+}
+
+/// A comment and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Comment {
+    /// Its bytes, with its mark.
+    pub span: Span,
+    /// Whether it is one in `/* … */`.
+    pub block: bool,
+    /// Whether a statement has begun and not ended.
+    pub inside: bool,
+    /// Where the statement before it ended.
+    pub last_end: Option<usize>,
+}
+
+impl Above {
+    /// Reads a comment; one that is no directive says nothing.
+    pub fn comment(&mut self, text: &str, comment: Comment, query: QueryRule) -> Option<Problem> {
+        let span = comment.span;
+        body(span.of(text))?;
+        let behind = |end: usize| !text[end..span.start].contains('\n');
+        let misplaced = if comment.block {
+            "this directive is a block comment"
+        } else if comment.inside {
+            "this directive stands inside a statement"
+        } else if comment.last_end.is_some_and(behind) {
+            "this directive stands behind a statement"
+        } else {
+            self.spans.push(span);
+            return read(text, span, &mut self.directives, query).err();
+        };
+        Some(Problem::new(span, misplaced).help(PLACE))
+    }
+
+    /// What they say, for the statement that begins here.
+    pub fn take(&mut self) -> Directives {
+        std::mem::take(self).directives
+    }
+
+    /// What is wrong with those below the last statement.
+    pub fn left_over(self) -> impl Iterator<Item = Problem> {
+        let problem =
+            |span| Problem::new(span, "no statement stands below this directive").help(PLACE);
+        self.spans.into_iter().map(problem)
+    }
+}
+
+const PLACE: &str = "a directive is a -- comment on a line of its own above its statement";
 
 /// The directives there are, with their shapes.
 const KNOWN: [(&str, &str); 3] = [
@@ -11,11 +89,7 @@ const KNOWN: [(&str, &str); 3] = [
     ("timeout", "-- kmig:timeout 10min"),
 ];
 
-/// Whether a comment, with its `--` or `/*`, is meant as a directive.
-pub fn is_directive(comment: &str) -> bool {
-    body(comment).is_some()
-}
-
+/// What follows `kmig:` in a comment that is meant as a directive.
 fn body(comment: &str) -> Option<&str> {
     let inner = comment.get(2..)?.trim_start_matches('*').trim_start();
     let (prefix, body) = inner.split_at_checked("kmig:".len())?;
@@ -23,7 +97,7 @@ fn body(comment: &str) -> Option<&str> {
 }
 
 /// Reads the `--` comment at `span` into `into`; comments that are no directives say nothing.
-pub fn read(text: &str, span: Span, into: &mut Directives) -> Result<(), Problem> {
+fn read(text: &str, span: Span, into: &mut Directives, query: QueryRule) -> Result<(), Problem> {
     let comment = span.of(text).trim_end();
     let span = Span::new(span.start, span.start + comment.len());
     let Some(body) = body(comment) else {
@@ -34,7 +108,12 @@ pub fn read(text: &str, span: Span, into: &mut Directives) -> Result<(), Problem
         .map_or((body, ""), |(name, argument)| (name, argument.trim()));
     match name {
         "allow" => into.allow.push(allow(argument, span)?),
-        "done-when" => once(&mut into.done_when, done_when(argument, span)?, name, span)?,
+        "done-when" => once(
+            &mut into.done_when,
+            done_when(argument, span, query)?,
+            name,
+            span,
+        )?,
         "timeout" => once(
             &mut into.timeout_ms,
             timeout_ms(argument, span)?,
@@ -82,24 +161,13 @@ fn allow(argument: &str, span: Span) -> Result<Allow, Problem> {
 }
 
 /// One query that only reads. A closing `;` is taken off, since the text is sent as one statement.
-fn done_when(argument: &str, span: Span) -> Result<String, Problem> {
-    let malformed = |message: &str| {
-        Err(Problem::new(span, message)
-            .help("write one query on the same line: -- kmig:done-when SELECT …"))
-    };
+fn done_when(argument: &str, span: Span, rule: QueryRule) -> Result<String, Problem> {
     let query = argument.trim_end_matches(';').trim_end();
-    for token in Lexer::new(query) {
-        match token.kind {
-            Kind::Semicolon => return malformed("kmig:done-when takes one query, not several"),
-            _ if token.unclosed => return malformed("the query of kmig:done-when is not closed"),
-            _ => {}
-        }
+    match rule(query) {
+        Ok(()) => Ok(query.to_string()),
+        Err(message) => Err(Problem::new(span, message)
+            .help("write one query on the same line: -- kmig:done-when SELECT …")),
     }
-    let known = class::classify(query, Span::new(0, query.len()));
-    if known.verb != Verb::Query || !known.writes.is_empty() || !known.problems.is_empty() {
-        return malformed("kmig:done-when takes a query that only reads");
-    }
-    Ok(query.to_string())
 }
 
 fn timeout_ms(argument: &str, span: Span) -> Result<u64, Problem> {
@@ -167,7 +235,8 @@ mod tests {
 
     fn check(comment: &str, expected: Result<(), &str>) {
         let mut into = Directives::default();
-        let found = read(comment, Span::new(0, comment.len()), &mut into);
+        let span = Span::new(0, comment.len());
+        let found = read(comment, span, &mut into, crate::sql::only_reads);
         match (found, expected) {
             (Ok(()), Ok(())) => {}
             (Err(problem), Err(part)) => {
@@ -231,7 +300,8 @@ mod tests {
             "-- kmig:timeout 2h",
             "-- kmig:done-when SELECT true",
         ] {
-            read(comment, Span::new(0, comment.len()), &mut into).unwrap();
+            let span = Span::new(0, comment.len());
+            read(comment, span, &mut into, crate::sql::only_reads).unwrap();
         }
         let allowed: Vec<_> = into
             .allow
@@ -241,6 +311,12 @@ mod tests {
         assert_eq!(allowed, [("a-1", "one  reason", 37), ("b", "two", 27)]);
         assert_eq!(into.timeout_ms, Some(7_200_000));
         assert_eq!(into.done_when.as_deref(), Some("SELECT true"));
-        assert!(read("-- kmig:timeout 1s", Span::new(0, 18), &mut into).is_err());
+        let twice = read(
+            "-- kmig:timeout 1s",
+            Span::new(0, 18),
+            &mut into,
+            crate::sql::only_reads,
+        );
+        assert!(twice.is_err());
     }
 }
