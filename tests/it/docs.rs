@@ -303,6 +303,31 @@ fn the_evidence_of_the_readme_is_there() {
     assert!(count > 0, "README.md names no scenarios");
 }
 
+#[test]
+fn every_test_that_the_page_on_faults_names_is_one() {
+    let page = text("docs/faults.md");
+    let mut count = 0;
+    // Every second piece between backquotes is inside them.
+    let names = page.split('`').skip(1).step_by(2);
+    for name in names.filter(|name| !name.ends_with('…')) {
+        if let Some(folder) = name.strip_prefix("scenario ") {
+            let steps = text(&format!("tests/scenarios/{folder}/steps.toml"));
+            assert!(!steps.lines().any(|line| line.starts_with("pending")));
+        } else if let Some((module, test)) = name.split_once("::") {
+            let path = match module.strip_prefix("it/") {
+                Some(module) => format!("tests/it/{module}.rs"),
+                None => format!("tests/faults/{module}.rs"),
+            };
+            let line = format!("#[test]\nfn {test}()");
+            assert!(text(&path).contains(&line), "{path} has no test {test}");
+        } else {
+            continue;
+        }
+        count += 1;
+    }
+    assert!(count > 90, "docs/faults.md names {count} tests");
+}
+
 /// Targets of `[text](target)` outside code.
 fn links(text: &str) -> Vec<String> {
     let mut found = Vec::new();

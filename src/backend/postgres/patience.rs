@@ -57,7 +57,7 @@ impl Postgres {
 
     /// From here on it is told whom a statement waits for that has no lock timeout, once it waits for long.
     pub(super) fn watch_patiently(&mut self, place: String) {
-        let pid = self.connection.backend_pid;
+        let pid = self.pid;
         let target = self.target.clone();
         self.watch = Some(Watch::start(target, pid, LOOK, LOOK));
         self.patient = Some(place);

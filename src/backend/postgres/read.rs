@@ -147,7 +147,10 @@ fn query(names: &Names, table: &str) -> String {
          (SELECT j.batch FROM {journal} j WHERE j.kind = 'batch' ORDER BY j.seq DESC LIMIT 1) AS last_batch, \
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') ORDER BY j.seq DESC LIMIT 1) AS last_version, \
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') AND j.seq < (SELECT min(b.seq) FROM {journal} b \
-         WHERE b.kind = 'batch' AND b.batch = (SELECT max(c.batch) FROM {journal} c WHERE c.kind = 'batch')) ORDER BY j.seq DESC LIMIT 1) AS version_before \
+         WHERE b.kind = 'batch' AND b.batch = (SELECT max(c.batch) FROM {journal} c WHERE c.kind = 'batch')) ORDER BY j.seq DESC LIMIT 1) AS version_before, \
+         (NOT EXISTS (SELECT FROM {meta} e) AND EXISTS (SELECT FROM {journal} j WHERE j.kind = 'adopt' OR j.kind = 'step' AND j.state IS NOT NULL \
+         AND NOT EXISTS (SELECT FROM {journal} k WHERE k.kind = 'step' AND k.state IS NULL AND k.seq > j.seq \
+         AND k.subsystem = j.subsystem AND k.number = j.number))) AS emptied \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid = {}::regclass OFFSET 0) AS here LEFT JOIN (SELECT m.subsystem, m.number, m.name, m.state, m.part, m.statements_done, m.batch, m.origin, m.app_version, m.checksums, \
          (extract(epoch FROM m.started_at) * 1000000)::bigint AS started, \
@@ -201,6 +204,13 @@ fn found(first: &SimpleQueryRow, rows: &[&SimpleQueryRow]) -> Result<Reading> {
         return Err(damaged(
             &text("home"),
             "migrations are recorded, and no batch",
+        ));
+    }
+    // To run it all again would repeat what may not be repeated.
+    if first.get("emptied") == Some("t") {
+        return Err(damaged(
+            &text("home"),
+            "the journal tells of migrations, and none is recorded",
         ));
     }
     let history = batch.map(|batch| History {
