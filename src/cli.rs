@@ -71,7 +71,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub quiet: bool,
-    /// Answer yes to the question of finish, undo and lock break
+    /// Answer yes to the question of finish, undo and lock break, not of reset
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub yes: bool,
     /// Print one JSON document on stdout, on failure too
@@ -239,6 +239,14 @@ pub enum Verb {
         #[command(subcommand)]
         verb: LockVerb,
     },
+    /// Drop what kmig's migrations made in a database, and kmig's own tables
+    #[command(
+        after_help = "Asks for the database's name, typed or as --database; --yes does not stand for it. All goes in one transaction, never with \
+        CASCADE: where an object that is not kmig's depends on one of these, nothing is dropped. What may be somebody else's is left and listed: \
+        what was adopted, or made with IF NOT EXISTS or OR REPLACE, by DO and CALL; roles and all else that belongs to the server.\n  \
+        kmig reset --dry-run"
+    )]
+    Reset(ResetArgs),
     /// Print each effective setting and where it came from
     #[command(
         after_help = "A flag beats the environment (KMIG_ and the key in capitals: KMIG_APP_VERSION), that beats kmig.toml, and that the default.\n\
@@ -386,6 +394,26 @@ pub struct AdoptArgs {
     /// How long to wait for another executor
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub lock_wait: String,
+}
+
+/// Options of `reset`.
+#[derive(Debug, Clone, Args)]
+pub struct ResetArgs {
+    /// The database's name, instead of typing it
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Show what would be dropped and what would be left, and drop nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for another executor
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_wait: String,
+    /// How long a statement waits for a lock before it makes way for the application [default: 500ms]
+    #[arg(long, value_name = "TIME")]
+    pub lock_timeout: Option<String>,
+    /// How long it is tried again to drop all of it [default: 5min]
+    #[arg(long, value_name = "TIME")]
+    pub ddl_deadline: Option<String>,
 }
 
 /// The gate of `finish`.

@@ -4,9 +4,9 @@ pub mod postgres;
 
 use crate::error::{Error, Exit, Result};
 use crate::plan::Batch;
-use crate::plan::adopt::Wanted;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
+use crate::plan::there::Wanted;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use serde::Serialize;
 use std::sync::Arc;
@@ -86,6 +86,13 @@ pub trait Backend {
 
     /// Which of these objects are not there, by index.
     async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>>;
+
+    /// What is there under the name of each of these objects.
+    async fn find(&mut self, wanted: &[&Wanted<'_>]) -> Result<Vec<Vec<Thing>>>;
+
+    /// Drops these and kmig's own tables, in one transaction: all of them or, where anything else depends on one, none.
+    /// What is gone already is fine.
+    async fn remove(&mut self, things: &[Thing], tell: &mut dyn FnMut(Event)) -> Result<()>;
 
     /// Records the migrations of a batch as executed, without running anything, and journals why, in one transaction.
     async fn adopt(
@@ -172,6 +179,21 @@ pub struct Violation {
     pub statement: usize,
     /// The row as the server shows it, column by column.
     pub row: Vec<(String, Option<String>)>,
+}
+
+/// An object that was found in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thing {
+    /// The oid of its catalogue.
+    pub class: u32,
+    /// Its own oid.
+    pub oid: u32,
+    /// What the server calls its kind, as DROP wants it.
+    pub kind: String,
+    /// Its name in full, quoted where need be; of a function with its arguments.
+    pub name: String,
+    /// An estimate of its rows, where there is one.
+    pub rows: Option<i64>,
 }
 
 /// A line of the journal that is no step.

@@ -154,19 +154,41 @@ impl Context {
         match answered {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::usage("answered no").now("nothing was run")),
-            Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::Interrupted => {
+            Err(error) => Err(self
+                .unanswered(error, "the same command with --yes")
+                .now("nothing was run")),
+        }
+    }
+
+    /// Asks for words, which no `--yes` stands for. `next` is what to do where nobody can be asked.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or answered.
+    pub fn typed(&self, question: &str, next: &str) -> Result<String> {
+        if !self.terminal.asks {
+            return Err(Error::usage(format!(
+                "{question}. Nobody can be asked: stdin is no terminal"
+            ))
+            .next(next));
+        }
+        let typed = dialoguer::Input::new()
+            .with_prompt(question)
+            .allow_empty(true)
+            .interact_text();
+        typed.map_err(|error| self.unanswered(error, next))
+    }
+
+    /// Why a question has no answer.
+    fn unanswered(&self, error: dialoguer::Error, next: &str) -> Error {
+        match error {
+            dialoguer::Error::IO(error) if error.kind() == ErrorKind::Interrupted => {
                 self.progress.end_line();
-                Err(Error::new(
+                Error::new(
                     Exit::Interrupted,
                     "stopped by a signal: nothing was answered",
                 )
-                .now("nothing was run"))
             }
-            Err(error) => Err(
-                Error::usage(format!("the question could not be asked: {error}"))
-                    .now("nothing was run")
-                    .next("the same command with --yes"),
-            ),
+            error => Error::usage(format!("the question could not be asked: {error}")).next(next),
         }
     }
 }

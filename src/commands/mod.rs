@@ -13,6 +13,7 @@ mod lock;
 mod manual;
 mod new;
 mod plan;
+mod reset;
 mod status;
 mod undo;
 mod up;
@@ -62,6 +63,7 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             LockVerb::Show => lock::show(context).await,
             LockVerb::Break { reason } => lock::end(context, reason.as_deref()).await,
         },
+        Verb::Reset(args) => reset::run(context, args).await,
         Verb::Config => config::run(context),
         Verb::Completions { shell } => Ok(manual::completions(*shell)),
         Verb::Man => manual::man(),
@@ -77,11 +79,17 @@ pub fn flags(cli: &Cli) -> Flags {
         | Verb::Undo { run } => Some(run),
         _ => None,
     };
+    let reset = match &cli.verb {
+        Verb::Reset(args) => Some(args),
+        _ => None,
+    };
+    let lock_timeout = reset.and_then(|reset| reset.lock_timeout.clone());
+    let ddl_deadline = reset.and_then(|reset| reset.ddl_deadline.clone());
     Flags {
         config: cli.global.config.clone(),
         url: cli.global.url.clone(),
-        lock_timeout: run.and_then(|run| run.lock_timeout.clone()),
-        ddl_deadline: run.and_then(|run| run.ddl_deadline.clone()),
+        lock_timeout: lock_timeout.or(run.and_then(|run| run.lock_timeout.clone())),
+        ddl_deadline: ddl_deadline.or(run.and_then(|run| run.ddl_deadline.clone())),
         reconnect: run.and_then(|run| run.reconnect.clone()),
     }
 }

@@ -15,6 +15,16 @@ pub enum Segment {
     Bare(usize),
 }
 
+impl Segment {
+    /// Whether it begins with this statement.
+    pub fn starts_at(&self, at: usize) -> bool {
+        match self {
+            Segment::Transaction(range) => range.start == at,
+            Segment::Bare(bare) => *bare == at,
+        }
+    }
+}
+
 /// A part is one transaction, cut only around the statements that cannot be in it, and around those that need one of
 /// their own.
 pub fn segments(statements: &[Statement]) -> Vec<Segment> {

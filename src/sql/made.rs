@@ -6,142 +6,11 @@
 use super::Name;
 use super::head::Head;
 use super::lexer::Kind as Token;
+pub use super::object::{Kind, Object, same};
 use crate::place::Span;
-use std::fmt;
 
-/// Kinds of objects that have a name of their own in the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A table, partitioned or foreign ones included.
-    Table,
-    /// A view.
-    View,
-    /// A materialized view.
-    MaterializedView,
-    /// A sequence.
-    Sequence,
-    /// An index.
-    Index,
-    /// A type or a domain.
-    Type,
-    /// A function, procedure or aggregate, whatever its arguments.
-    Function,
-    /// A schema.
-    Schema,
-    /// An extension.
-    Extension,
-    /// A trigger, of a table.
-    Trigger,
-    /// A column, of a table.
-    Column,
-}
-
-impl Kind {
-    /// Whether both live in pg_class, where a name is taken once and ALTER TABLE also takes a view or an index.
-    fn shares_names_with(self, other: Kind) -> bool {
-        let relation = |kind| {
-            matches!(
-                kind,
-                Kind::Table | Kind::View | Kind::MaterializedView | Kind::Sequence | Kind::Index
-            )
-        };
-        self == other || (relation(self) && relation(other))
-    }
-
-    /// Whether DROP … CASCADE of that kind may take it along.
-    pub fn depends_on(self, dropped: Kind) -> bool {
-        match dropped {
-            Kind::Type | Kind::Function | Kind::Schema | Kind::Extension => {
-                !matches!(self, Kind::Table | Kind::Sequence | Kind::Schema)
-            }
-            _ => matches!(self, Kind::View | Kind::MaterializedView | Kind::Function),
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Kind::Table => "table",
-            Kind::View => "view",
-            Kind::MaterializedView => "materialized view",
-            Kind::Sequence => "sequence",
-            Kind::Index => "index",
-            Kind::Type => "type",
-            Kind::Function => "function",
-            Kind::Schema => "schema",
-            Kind::Extension => "extension",
-            Kind::Trigger => "trigger",
-            Kind::Column => "column",
-        }
-    }
-}
-
-/// An object by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// What it is.
-    pub kind: Kind,
-    /// Its name; of an index in the schema of its table.
-    pub name: Name,
-    /// The table that it goes with: of a column, a trigger, an index, an owned sequence, a partition.
-    pub of: Option<Name>,
-}
-
-impl Object {
-    fn new(kind: Kind, name: Name) -> Self {
-        Object {
-            kind,
-            name,
-            of: None,
-        }
-    }
-
-    fn of(kind: Kind, name: Name, table: &Name) -> Self {
-        Object {
-            kind,
-            name,
-            of: Some(table.clone()),
-        }
-    }
-
-    /// Whether both may be the same: a name without a schema may stand for one with any.
-    pub fn matches(&self, other: &Object) -> bool {
-        let tables = match (&self.of, &other.of) {
-            (Some(a), Some(b)) if matches!(self.kind, Kind::Column | Kind::Trigger) => same(a, b),
-            _ => true,
-        };
-        self.kind.shares_names_with(other.kind) && same(&self.name, &other.name) && tables
-    }
-
-    /// Whether it goes with this table.
-    pub fn goes_with(&self, table: &Name) -> bool {
-        self.of.as_ref().is_some_and(|of| same(of, table))
-    }
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let qualified = |name: &Name| match &name.schema {
-            Some(schema) => format!("{schema}.{}", name.name),
-            None => name.name.clone(),
-        };
-        write!(f, "{} {}", self.kind.word(), qualified(&self.name))?;
-        match &self.of {
-            Some(table) if matches!(self.kind, Kind::Column | Kind::Trigger) => {
-                write!(f, " of {}", qualified(table))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whether two names may be those of one object.
-pub fn same(a: &Name, b: &Name) -> bool {
-    let schemas = match (&a.schema, &b.schema) {
-        (Some(a), Some(b)) => a == b,
-        _ => true,
-    };
-    a.name == b.name && schemas
-}
+/// The words of the longest CREATE before its name, `CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS` and some more.
+const CREATE_WORDS: usize = 8;
 
 /// One effect of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +41,39 @@ pub fn effects(text: &str, span: Span) -> Vec<Effect> {
     }
     // A name that cannot be read is one that nobody is asked for.
     .unwrap_or_default()
+}
+
+/// Whether a statement that ran proves that it made what it names: not where it takes what is there already.
+pub fn proves(text: &str, span: Span) -> bool {
+    let head = Head::new(text, span);
+    let created = head.is(0, "CREATE");
+    let lenient = |at| head.has(at, &["IF", "NOT", "EXISTS"]);
+    !(created && (head.has(1, &["OR", "REPLACE"]) || (2..CREATE_WORDS).any(lenient)))
+}
+
+/// The object that an ALTER changes.
+pub fn altered(text: &str, span: Span) -> Option<Object> {
+    let head = Head::new(text, span);
+    let (object, _) = alter_target(&head).filter(|_| head.is(0, "ALTER"))?;
+    Some(object)
+}
+
+/// The table that a policy, a rule, statistics or an index without a name go with.
+pub fn attached(text: &str, span: Span) -> Option<Name> {
+    let head = Head::whole(text, span);
+    if !head.is(0, "CREATE") {
+        return None;
+    }
+    let at = head.behind(1, &["OR", "REPLACE"]);
+    let at = head.behind(at, &["UNIQUE"]);
+    let table = match head.word(at).to_ascii_uppercase().as_str() {
+        "INDEX" | "POLICY" => head.find("ON")? + 1,
+        "RULE" => head.find("TO")? + 1,
+        "STATISTICS" => head.find("FROM")? + 1,
+        _ => return None,
+    };
+    let (table, _) = head.name(head.behind(table, &["ONLY"]))?;
+    Some(table)
 }
 
 /// The kind that keywords name, and the index behind them.
@@ -235,6 +137,10 @@ fn create(head: &Head) -> Option<Vec<Effect>> {
             let (table, _) = head.name(head.find("ON")? + 1)?;
             Object::of(kind, name, &table)
         }
+        Kind::Function => Object {
+            arguments: arguments(head, behind),
+            ..Object::new(kind, name)
+        },
         _ => Object::new(kind, name),
     };
     let mut effects = vec![Effect::Makes(object.clone())];
@@ -322,7 +228,11 @@ fn drop(head: &Head) -> Option<Vec<Effect>> {
             let (table, _) = head.name(head.behind(behind, &["ON"]))?;
             return Some(vec![Effect::Drops(Object::of(kind, name, &table), cascade)]);
         }
-        effects.push(Effect::Drops(Object::new(kind, name), cascade));
+        let mut object = Object::new(kind, name);
+        if kind == Kind::Function {
+            object.arguments = arguments(head, behind);
+        }
+        effects.push(Effect::Drops(object, cascade));
         let behind = head.behind_parentheses(behind);
         if head.text(behind) != "," {
             return Some(effects);
@@ -332,19 +242,8 @@ fn drop(head: &Head) -> Option<Vec<Effect>> {
 }
 
 fn alter(head: &Head) -> Option<Vec<Effect>> {
-    let (kind, at) = kind(head, 1)?;
-    let at = head.behind(head.behind(at, &["IF", "EXISTS"]), &["ONLY"]);
-    let (name, behind) = head.name(at)?;
-    let mut at = head.behind_parentheses(behind);
-    if head.text(at) == "*" {
-        at += 1;
-    }
-    let mut object = Object::new(kind, name);
-    if kind == Kind::Trigger {
-        let (table, behind) = head.name(head.behind(at, &["ON"]))?;
-        object.of = Some(table);
-        at = behind;
-    }
+    let (object, at) = alter_target(head)?;
+    let kind = object.kind;
     if head.has(at, &["RENAME", "TO"]) {
         let (to, _) = head.name(at + 2)?;
         return Some(vec![Effect::Renames(object, to.name)]);
@@ -367,6 +266,51 @@ fn alter(head: &Head) -> Option<Vec<Effect>> {
         Kind::Sequence => owned(head, object).map(|effect| vec![effect]),
         _ => None,
     }
+}
+
+/// What an ALTER is about, and the index behind its name.
+fn alter_target(head: &Head) -> Option<(Object, usize)> {
+    let (kind, at) = kind(head, 1)?;
+    let at = head.behind(head.behind(at, &["IF", "EXISTS"]), &["ONLY"]);
+    let (name, behind) = head.name(at)?;
+    let mut at = head.behind_parentheses(behind);
+    if head.text(at) == "*" {
+        at += 1;
+    }
+    let mut object = Object::new(kind, name);
+    if kind == Kind::Function {
+        object.arguments = arguments(head, behind);
+    }
+    if kind == Kind::Trigger {
+        let (table, behind) = head.name(head.behind(at, &["ON"]))?;
+        object.of = Some(table);
+        at = behind;
+    }
+    Some((object, at))
+}
+
+/// The arguments in the parentheses that open at `at`; those that a function only gives back are none.
+fn arguments(head: &Head, at: usize) -> Option<Vec<String>> {
+    if head.kind(at) != Some(Token::Open) {
+        return None;
+    }
+    let end = head.behind_parentheses(at).saturating_sub(1);
+    let starts = items(head, at + 1, end);
+    let mut found = Vec::new();
+    for (index, start) in starts.iter().enumerate() {
+        let next = starts.get(index + 1).map_or(end, |next| next - 1);
+        if head.is(*start, "OUT") {
+            continue;
+        }
+        let moded = head.is_any(*start, &["IN", "INOUT", "VARIADIC"]);
+        let words = (start + usize::from(moded)..next)
+            .take_while(|at| !head.is(*at, "DEFAULT") && head.text(*at) != "=");
+        let words: Vec<String> = words.map(|at| head.text(at).to_ascii_lowercase()).collect();
+        if !words.is_empty() {
+            found.push(words.join(" "));
+        }
+    }
+    Some(found)
 }
 
 /// One action of ALTER TABLE.
@@ -421,110 +365,4 @@ fn action(head: &Head, at: usize, table: &Name) -> Option<Effect> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(text: &str) -> String {
-        let effects = effects(text, Span::new(0, text.len()));
-        let lines: Vec<String> = effects
-            .iter()
-            .map(|effect| match effect {
-                Effect::Makes(object) => format!("+{object}"),
-                Effect::Drops(object, false) => format!("-{object}"),
-                Effect::Drops(object, true) => format!("--{object}"),
-                Effect::Renames(object, to) => format!("{object} > {to}"),
-                Effect::Moves(object, to) => format!("{object} @ {to}"),
-                Effect::Owns(object, table) => format!("{object} in {}", table.name),
-            })
-            .collect();
-        lines.join(", ")
-    }
-
-    #[test]
-    fn what_is_made() {
-        for (text, expected) in [
-            (
-                "create table if not exists App.T (id int, \"B c\" numeric(3, 2) check (\"B c\" > 0), primary key (id), like u)",
-                "+table app.t, +column id of app.t, +column B c of app.t",
-            ),
-            (
-                "create table p1 partition of p (a not null) for values in (1)",
-                "+table p1, table p1 in p",
-            ),
-            ("create unlogged table t as select 1 as a", "+table t"),
-            ("create temp table t (a int)", ""),
-            (
-                "create unique index concurrently if not exists i on only a.t (x)",
-                "+index a.i",
-            ),
-            ("create index on t (x)", ""),
-            ("create or replace view v as select 1", "+view v"),
-            (
-                "create materialized view m as select 1",
-                "+materialized view m",
-            ),
-            (
-                "create constraint trigger g after insert or update of a on s.t for each row execute function f()",
-                "+trigger g of s.t",
-            ),
-            (
-                "create or replace procedure s.p(a int) language sql as ''",
-                "+function s.p",
-            ),
-            ("create schema if not exists s authorization x", "+schema s"),
-            ("create schema authorization x", ""),
-            (
-                "create extension if not exists \"uuid-ossp\"",
-                "+extension uuid-ossp",
-            ),
-            ("create domain d as int", "+type d"),
-            (
-                "create sequence s owned by t.a",
-                "+sequence s, sequence s in t",
-            ),
-            ("create role r", ""),
-            ("insert into t values ('create table x ()')", ""),
-        ] {
-            assert_eq!(told(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_changed_and_dropped() {
-        for (text, expected) in [
-            (
-                "drop table if exists a, s.b cascade",
-                "--table a, --table s.b",
-            ),
-            ("drop function f(int, text), g", "-function f, -function g"),
-            ("drop trigger if exists g on s.t", "-trigger g of s.t"),
-            ("drop index concurrently if exists i", "-index i"),
-            ("alter table t rename to u", "table t > u"),
-            (
-                "alter table if exists only s.t rename a to b",
-                "column a of s.t > b",
-            ),
-            (
-                "alter table t rename column a to \"B\"",
-                "column a of t > B",
-            ),
-            ("alter view v set schema s", "view v @ s"),
-            (
-                "alter table t add a int default (1, 2), add column if not exists b int, add primary key (a), add constraint c check (a > 0), drop column d cascade, drop e, alter f drop not null",
-                "+column a of t, +column b of t, --column d of t, -column e of t",
-            ),
-            (
-                "alter table s.t add constraint c unique using index i",
-                "index s.i > c",
-            ),
-            ("alter table s.p attach partition c default", "table c in p"),
-            ("alter table t drop constraint if exists c", "-index c"),
-            ("alter sequence s.q owned by s.t.a", "sequence s.q in t"),
-            ("alter function f(int) rename to g", "function f > g"),
-            ("alter type e add value 'x'", ""),
-            ("drop owned by x", ""),
-        ] {
-            assert_eq!(told(text), expected, "{text}");
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ mod grip;
 mod head;
 pub mod lexer;
 pub mod made;
+mod object;
 mod setting;
 mod split;
 

@@ -15,6 +15,7 @@ mod limits;
 mod obstacles;
 mod orphans;
 mod poolers;
+mod reset;
 mod signals;
 mod stage;
 mod torture;

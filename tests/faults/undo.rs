@@ -46,14 +46,14 @@ const NEXT: [(&str, &str); 7] = [
 /// Points tried at least: fewer would mean that the proxy does not see the messages.
 const POINTS_MIN: usize = 10;
 
-struct Stage {
-    server: &'static Server,
-    project: Project,
+pub struct Stage {
+    pub server: &'static Server,
+    pub project: Project,
     line: WireProxy,
 }
 
 impl Stage {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let server = Server::shared();
         Stage {
             server,
@@ -75,13 +75,13 @@ impl Stage {
     }
 
     #[track_caller]
-    fn run(&self, database: &str, args: &[&str], code: i32, title: &str) {
+    pub fn run(&self, database: &str, args: &[&str], code: i32, title: &str) {
         let output = self.kmig(database, args).run();
         assert_eq!(output.code, code, "{title}, kmig {}:\n{output}", args[0]);
     }
 
     /// Runs a command and kills it once its n-th message is with the server; whether it came to its end before.
-    fn killed_at(&self, point: usize, database: &str, args: &[&str]) -> bool {
+    pub fn killed_at(&self, point: usize, database: &str, args: &[&str]) -> bool {
         self.line.heal();
         self.line.count_anew();
         self.line.harm(At::After(point), Harm::Hold);

@@ -125,9 +125,24 @@ impl Postgres {
         if !passing || left.is_zero() {
             return Err(None);
         }
+        let place = place(unit, stopped).map_or_else(String::new, |place| place.label());
+        let message = stopped.fault.message.clone();
+        self.make_way(place, message, left, tell)
+            .await
+            .map_err(Some)
+    }
+
+    /// Pauses before another try, and looks who stands in its way.
+    pub(super) async fn make_way(
+        &mut self,
+        place: String,
+        message: String,
+        left: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
         tell(Event::Retry {
-            place: place(unit, stopped).map_or_else(String::new, |place| place.label()),
-            message: stopped.fault.message.clone(),
+            place,
+            message,
             left,
             blockers: self.blockers(),
         });
@@ -141,7 +156,7 @@ impl Postgres {
         // Full jitter between a quarter and one lock timeout, so that the traffic drains in between.
         let pause = self.session.lock_timeout.max(Duration::from_millis(50));
         let pause = pause.mul_f64(0.25 + fastrand::f64() * 0.75).min(left);
-        self.options.stop.pause(pause).await.map_err(Some)
+        self.options.stop.pause(pause).await
     }
 
     /// Sends units of plain statements as one string of `BEGIN … COMMIT`s.

@@ -18,6 +18,37 @@ impl Postgres {
         self.watch.as_ref().map(Watch::blockers).unwrap_or_default()
     }
 
+    /// Says of a statement that made way again and again for how long, and for whom; `late` where others of its
+    /// transaction had used up its time.
+    pub(super) fn waited(&self, error: &mut Error, late: bool) {
+        error.message = format!(
+            "{} (tried for {} s, each time for {} ms, so that the application never queues behind it for longer)",
+            error.message,
+            self.options.ddl_deadline.as_secs_f64(),
+            self.session.lock_timeout.as_millis()
+        );
+        if late {
+            error.message += "\nthe statements of a transaction share that time, and it is not the first that waits";
+        }
+        let blockers = self.blockers();
+        for blocker in &blockers {
+            error.message += &format!("\nin the way: {blocker}");
+        }
+        let first = if blockers.is_empty() {
+            "find who holds the lock (pg_stat_activity, pg_locks)"
+        } else {
+            "wait for who is in the way, or end it (pg_terminate_backend)"
+        };
+        let apart = if late {
+            ", or give the statement a migration of its own"
+        } else {
+            ""
+        };
+        error.next = Some(format!(
+            "{first}, then the same command, or with a longer --ddl-deadline{apart}"
+        ));
+    }
+
     /// What a person is told of a failed unit.
     pub(super) fn explain(&self, failure: Failure, unit: &Unit<'_>) -> Error {
         let stopped = match failure {
@@ -46,36 +77,11 @@ impl Postgres {
             error.next = Some("the same command, which continues where it stopped".to_string());
         }
         if waited {
-            error.message = format!(
-                "{} (tried for {} s, each time for {} ms, so that the application never queues behind it for longer)",
-                error.message,
-                self.options.ddl_deadline.as_secs_f64(),
-                self.session.lock_timeout.as_millis()
-            );
             let late = match stopped.line.role {
                 Role::User(at) => Budget::of(unit, self.session.lock_timeout).has_what_is_left(at),
                 _ => false,
             };
-            if late {
-                error.message += "\nthe statements of a transaction share that time, and it is not the first that waits";
-            }
-            let blockers = self.blockers();
-            for blocker in &blockers {
-                error.message += &format!("\nin the way: {blocker}");
-            }
-            let first = if blockers.is_empty() {
-                "find who holds the lock (pg_stat_activity, pg_locks)"
-            } else {
-                "wait for who is in the way, or end it (pg_terminate_backend)"
-            };
-            let apart = if late {
-                ", or give the statement a migration of its own"
-            } else {
-                ""
-            };
-            error.next = Some(format!(
-                "{first}, then the same command, or with a longer --ddl-deadline{apart}"
-            ));
+            self.waited(&mut error, late);
         }
         if let Some(index) = &self.left_invalid {
             error.now = Some(format!(

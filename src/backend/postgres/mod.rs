@@ -29,6 +29,7 @@ mod read;
 mod record;
 mod recover;
 mod reindex;
+mod remove;
 mod same_index;
 mod script;
 pub mod service;
@@ -39,12 +40,12 @@ mod traffic;
 mod watch;
 pub mod wire;
 
-use super::{Asked, Backend, Entry, Event, Halt, Holder, Leftover, Stop};
+use super::{Asked, Backend, Entry, Event, Halt, Holder, Leftover, Stop, Thing};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
-use crate::plan::adopt::Wanted;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
+use crate::plan::there::Wanted;
 use crate::run::RunId;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
@@ -374,6 +375,14 @@ impl Backend for Postgres {
 
     async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>> {
         self.missing(wanted).await
+    }
+
+    async fn find(&mut self, wanted: &[&Wanted<'_>]) -> Result<Vec<Vec<Thing>>> {
+        self.things(wanted).await
+    }
+
+    async fn remove(&mut self, things: &[Thing], tell: &mut dyn FnMut(Event)) -> Result<()> {
+        self.remove_things(things, tell).await
     }
 
     async fn adopt(

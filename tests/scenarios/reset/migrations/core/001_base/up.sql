@@ -1,0 +1,22 @@
+create schema extra;
+create sequence numbers;
+create table "Odd ""Name" (id int primary key default nextval('numbers'), "Sel ect" text);
+-- Each refers to the other: neither can be dropped alone.
+create table hen (id int primary key, egg int);
+create table egg (id int primary key, hen int references hen);
+alter table hen add foreign key (egg) references egg;
+create table extra.log (at timestamptz default now(), line text) partition by range (at);
+create table extra.log_old partition of extra.log for values from (minvalue) to ('2020-01-01');
+create table extra.log_new partition of extra.log default;
+create index on hen (egg);
+create index egg_hen on egg (hen);
+create function twice(n int) returns int language sql immutable as 'select 2 * n';
+create function twice(t text) returns text language sql immutable as 'select t || t';
+create procedure nothing(a int, b text default 'x') language sql as 'select 1';
+create aggregate total (int) (sfunc = int4pl, stype = int, initcond = '0');
+create function touched() returns trigger language plpgsql as $$ begin return new; end $$;
+create trigger hen_touched before update on hen for each row execute function touched();
+create table gone (a int);
+insert into hen values (1, null), (2, null);
+insert into egg select id, id from hen;
+create policy hens on hen using (true);

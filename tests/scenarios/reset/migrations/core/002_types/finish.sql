@@ -1,0 +1,2 @@
+drop table gone;
+alter aggregate total(int) rename to sum_up;

@@ -1,0 +1,14 @@
+create table made (a int, b text);
+create index on made (a);
+create policy made_all on made using (true);
+alter table made enable row level security;
+create table if not exists perhaps (a int);
+create schema if not exists perhaps_schema;
+create or replace view replaced as select 1 as one;
+create function sum_of(a int) returns int language sql as 'select 1';
+create view first_mine as select 1 as one;
+create or replace view first_mine as select 1 as one, 2 as two;
+do $$ begin create table hidden (a int); end $$;
+select 1 as a into chosen;
+set local search_path = perhaps_schema;
+create table inner_one (a int);

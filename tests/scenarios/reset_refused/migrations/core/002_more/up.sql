@@ -1,0 +1,1 @@
+create view box.v as select * from box.a;
