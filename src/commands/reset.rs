@@ -1,7 +1,7 @@
 //! `kmig reset`.
 
 use super::context::Context;
-use super::engine::lock_wait;
+use super::engine::{in_motion, lock_wait};
 use crate::backend::postgres::Postgres;
 use crate::backend::{Backend, Thing};
 use crate::cli::ResetArgs;
@@ -46,9 +46,11 @@ pub async fn run(context: &Context, args: &ResetArgs) -> Result<Answer> {
     }
     let seen = match decide(&set, history.as_ref()) {
         Ok(Some(reset)) => Some(look(&mut database, &reset).await?),
-        Ok(None) if database.holder().await?.is_none() => return Ok(nothing(&database)),
-        // What looks refused or empty may be the middle of somebody else's run: wait for its end and look again.
-        Err(error) if args.dry_run || database.holder().await?.is_none() => return Err(error),
+        Err(error) if args.dry_run => return Err(error),
+        // What looks refused or empty may be the middle of somebody else's run.
+        decided if !in_motion(&mut database, history.as_ref()).await? => {
+            return decided.map(|_| nothing(&database));
+        }
         _ => None,
     };
     if args.dry_run {
@@ -239,7 +241,10 @@ fn page(picture: &Picture, database: &str, before: bool) -> String {
     for thing in &picture.drop {
         text += &format!("\n  {}", called(thing));
         if let Some(rows) = thing.rows {
-            text += &format!(" (about {rows} rows)");
+            text += &format!(
+                " (about {})",
+                count(usize::try_from(rows).unwrap_or_default(), "row")
+            );
         }
     }
     if !picture.left.is_empty() {
