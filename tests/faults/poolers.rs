@@ -221,19 +221,27 @@ fn a_hasty_role_behind_a_pooler_can_look_and_is_left_as_it_was() {
     let pooled = Pooled::new("transaction", &["default_pool_size = 1"]);
     pooled.case.run("kmig bootstrap", 0);
     let limit = format!(
-        "alter database \"{}\" set statement_timeout = '1ms'",
+        "alter database \"{}\" set statement_timeout = '200ms'",
         pooled.case.database
     );
     pooled.case.sql(&limit);
-    for _ in 0..5 {
-        pooled.says("kmig status --exit-code", 0, &["core/001_a"]);
-    }
+    // Reading takes longer than that, and is tried again without a limit.
+    let unhurried = "set local statement_timeout = 0; lock table schema_meta";
+    let mut brake = Hold::new(&pooled.case, unhurried);
+    let status = pooled.kmig("kmig status --exit-code").start();
+    until(
+        &pooled.case,
+        "set statement_timeout = 0; select exists (select from pg_stat_activity \
+         where wait_event_type = 'Lock' and query like 'BEGIN READ ONLY%' and datname = current_database())",
+    );
+    brake.end();
+    expect("status", status.wait(), 0, &["core/001_a"]);
     assert_eq!(
         pooled
             .sql("set statement_timeout to default; show statement_timeout")
             .lines()
             .last(),
-        Some("1ms")
+        Some("200ms")
     );
 }
 
