@@ -110,33 +110,6 @@ fn what_would_hold_a_build_up_is_named_before_it_begins() {
 }
 
 #[test]
-fn a_transaction_whose_age_is_hidden_from_the_role_is_named_too() {
-    if !Server::available() {
-        return;
-    }
-    let base = ("migrations/core/001_base/up.sql", "create table t (a int);");
-    let case = Case::new(&[EMPTY, base]);
-    let role = format!("weak_{}", case.database);
-    case.sql(&format!(
-        "create role {role} login; alter schema public owner to {role}"
-    ));
-    let url = case.server.url(&case.database);
-    let url = url.replace("postgres@", &format!("{role}@"));
-    let kmig = |line: &str| case.kmig(line).env("KMIG_URL", &url);
-    expect("bootstrap", kmig("kmig bootstrap").run(), 0, &[]);
-    let build = "create index concurrently t_a on t (a);";
-    case.project.write("migrations/core/002_x/up.sql", build);
-    let mut hold = Hold::new(
-        &case,
-        "set transaction isolation level repeatable read; select 1",
-    );
-    let output = kmig("kmig up --ddl-deadline 300ms").run();
-    expect("up", output, 1, &["002_x/up.sql:1:1", "not begun"]);
-    hold.end();
-    expect("up", kmig("kmig up").run(), 0, &[]);
-}
-
-#[test]
 fn prepared_transactions_are_named_and_slots_are_not_waited_for() {
     if !Server::available() {
         return;

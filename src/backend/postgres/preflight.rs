@@ -81,12 +81,7 @@ impl Ahead {
             let age = age.as_millis();
             format!("{since} <= clock_timestamp() - interval '{age} milliseconds'")
         };
-        // How old another role's transaction is, is hidden without pg_read_all_stats, and its snapshot and locks are not:
-        // it counts as old, and is gone at the next look if it is not.
-        let (session, prepared) = (
-            format!("({} OR a.backend_start IS NULL)", old("a.xact_start")),
-            old("p.prepared"),
-        );
+        let (session, prepared) = (old("a.xact_start"), old("p.prepared"));
         let modes = match self.holding {
             Holding::Any => "true",
             Holding::Writing => "l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock')",
@@ -113,7 +108,7 @@ impl Ahead {
         // An autovacuum that may be ended for this statement is ended by the server.
         format!(
             "WITH t AS MATERIALIZED (SELECT coalesce((SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = {name}), {name}::oid) AS oid) \
-             SELECT {SESSION}, COALESCE(a.xact_start::text, a.backend_xmin::text, '') AS since FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database() \
+             SELECT {SESSION}, a.xact_start::text AS since FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database() \
              AND a.pid <> pg_backend_pid() AND {session} AND a.backend_type IS DISTINCT FROM 'autovacuum worker' \
              AND ({snapshots} OR EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND {held})) \
              UNION ALL SELECT {PREPARED}, p.prepared::text FROM pg_catalog.pg_prepared_xacts p \

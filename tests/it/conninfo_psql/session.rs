@@ -19,7 +19,9 @@ fn kinds_notices_and_cancelling() {
     let me = Person::new();
     let watching = format!("postgres://postgres@localhost:{port}/postgres");
     runtime().block_on(async {
-        use ConnectErrorKind::{Auth, Config, NoDatabase, Tls, TooManyConnections, Unreachable};
+        use ConnectErrorKind::{
+            Auth, Config, NoDatabase, TimedOut, Tls, TooManyConnections, Unreachable,
+        };
         for (text, expected) in [
             (
                 format!("postgres://scram:secret@localhost:{port}/postgres"),
@@ -66,10 +68,7 @@ fn kinds_notices_and_cancelling() {
             );
         }
         let waiting = format!("postgres://a@127.0.0.1:{silent_port}/a?connect_timeout=1");
-        assert_eq!(
-            me.connect(&waiting).await.err().unwrap().0,
-            Some(Unreachable)
-        );
+        assert_eq!(me.connect(&waiting).await.err().unwrap().0, Some(TimedOut));
 
         let watch = me.connect(&watching).await.unwrap().client;
         for mode in ["disable", "require"] {
