@@ -163,11 +163,7 @@ fn rows_that_a_policy_hides_are_not_taken_for_new() {
              grant all on schema_meta, schema_meta_journal, schema_meta_history to {role}; \
              alter table {table} enable row level security"
         ));
-        let url = format!(
-            "postgres://{role}@127.0.0.1:{}/{}",
-            case.server.port(),
-            case.database
-        );
+        let url = case.server.url_as(&role, &case.database);
         let before = case.picture();
         for line in [
             "status",
@@ -205,11 +201,7 @@ fn a_table_of_another_owner_is_told_and_nothing_is_half_done() {
     case.sql(&format!(
         "create role {role} login; grant create on schema public to {role}; create table theirs ()"
     ));
-    let url = format!(
-        "postgres://{role}@127.0.0.1:{}/{}",
-        case.server.port(),
-        case.database
-    );
+    let url = case.server.url_as(&role, &case.database);
     let run = |line: &str, code: i32, texts: &[&str]| {
         let output = case
             .project

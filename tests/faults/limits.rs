@@ -25,11 +25,7 @@ fn temporary_space_that_runs_out_in_a_build_is_told() {
          alter role {role} set temp_file_limit = '64kB'; alter role {role} set maintenance_work_mem = '1MB'; \
          alter role {role} set max_parallel_maintenance_workers = 0"
     ));
-    let url = format!(
-        "postgres://{role}@127.0.0.1:{}/{}",
-        case.server.port(),
-        case.database
-    );
+    let url = case.server.url_as(&role, &case.database);
     let run = |line: &str, code: i32, texts: &[&str]| {
         let output = case
             .project
@@ -140,11 +136,7 @@ fn a_role_with_one_connection_waits_for_a_lock_all_the_same() {
     case.sql(&format!(
         "create role {role} login connection limit 1; grant create on schema public to {role}"
     ));
-    let url = format!(
-        "postgres://{role}@127.0.0.1:{}/{}",
-        case.server.port(),
-        case.database
-    );
+    let url = case.server.url_as(&role, &case.database);
     let kmig = |line: &str| case.project.kmig(line.split(' ')).env("KMIG_URL", &url);
     expect("bootstrap", kmig("bootstrap").run(), 0, &[]);
     case.project.write(

@@ -363,11 +363,7 @@ fn timeouts_of_a_role_or_database_are_overridden_and_leave_no_index() {
                 &format!("alter {whom} set {setting} = '{value}'"),
             );
         }
-        let url = format!(
-            "postgres://{role}@127.0.0.1:{}/{}",
-            case.server.port(),
-            case.database
-        );
+        let url = case.server.url_as(&role, &case.database);
         let output = case.kmig("kmig up").env("KMIG_URL", &url).run();
         expect(of, output, 0, &[]);
         case.server.psql(

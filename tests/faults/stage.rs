@@ -2,13 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::support::kmig::{Kmig, Output, Project, Running, project};
 use crate::support::server::Server;
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An upgrade of four migrations: one only inserts, the next waits in its statement for whoever holds the gate, then
 /// come a transaction and a statement outside transactions.
@@ -61,10 +57,7 @@ impl<'a> Stage<'a> {
 
     /// Waits until some SQL answers `t`.
     pub fn until(&self, sql: &str) {
-        let since = Instant::now();
-        while self.sql(sql) != "t" {
-            assert!(since.elapsed() < PATIENCE, "it does not come about: {sql}");
-        }
+        self.server.await_rows(&self.database, sql, "t");
     }
 
     /// Holds the gate.

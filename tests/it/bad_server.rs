@@ -194,11 +194,7 @@ fn rights_that_are_missing_are_named() {
     case.sql(&format!(
         "create role {role} login; revoke create on schema public from public"
     ));
-    let url = format!(
-        "postgres://{role}@127.0.0.1:{}/{}",
-        case.server.port(),
-        case.database
-    );
+    let url = case.server.url_as(&role, &case.database);
     let poor = |line: &str| {
         case.project
             .kmig(line.split(' '))

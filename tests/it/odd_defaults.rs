@@ -241,11 +241,7 @@ fn timeouts_of_a_role_end_nothing() {
         return;
     }
     let (case, role) = prepared("");
-    let url = format!(
-        "postgres://{role}@127.0.0.1:{}/{}",
-        case.server.port(),
-        case.database
-    );
+    let url = case.server.url_as(&role, &case.database);
     let run = |line: &str, code: i32| {
         let run = case.project.kmig(line.split(' '));
         let output = run.env("KMIG_URL", &url).env("KMIG_SCHEMA", "kmig").run();

@@ -109,11 +109,7 @@ fn a_right_that_is_missing_on_kmigs_tables_is_named() {
              grant select, insert, update, delete on {tables} to {role};\n\
              revoke {right} on {table} from {role}"
         ));
-        let url = format!(
-            "postgres://{role}@127.0.0.1:{}/{}",
-            case.server.port(),
-            case.database
-        );
+        let url = case.server.url_as(&role, &case.database);
         let run = |line: &str| case.kmig(line).env("KMIG_URL", &url).run();
         if command != "kmig up" {
             expect(right, run("kmig up"), 0, &[]);

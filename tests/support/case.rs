@@ -147,12 +147,5 @@ impl Drop for Hold {
 /// Waits until some SQL answers `t`.
 #[track_caller]
 pub fn until(case: &Case, sql: &str) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while case.sql(sql) != "t" {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "did not come about: {sql}"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    case.server.await_rows(&case.database, sql, "t");
 }

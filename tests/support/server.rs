@@ -196,7 +196,12 @@ impl Server {
 
     /// The URL of a database for the superuser, over TCP.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        self.url_as("postgres", database)
+    }
+
+    /// The URL of a database for a role, over TCP.
+    pub fn url_as(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// The folder of the Unix socket, what libpq takes as `host`.
@@ -385,6 +390,7 @@ impl Server {
     ///
     /// # Panics
     /// Where it never does.
+    #[track_caller]
     pub fn await_rows(&self, database: &str, sql: &str, rows: &str) {
         let begun = std::time::Instant::now();
         loop {
