@@ -1,6 +1,8 @@
 //! The databases. The only place that names a driver.
 
+pub mod cassandra;
 mod others;
+mod point;
 pub mod postgres;
 
 pub use others::{Blocker, Ending, Holder, LastLine, Leftover, Scene, Waiting};
