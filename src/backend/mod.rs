@@ -1,7 +1,9 @@
 //! The databases. The only place that names a driver.
 
+pub mod cassandra;
 mod database;
 mod others;
+mod point;
 pub mod postgres;
 
 pub use database::Database;
