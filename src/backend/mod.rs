@@ -1,9 +1,11 @@
 //! The databases. The only place that names a driver.
 
 pub mod cassandra;
+pub mod files;
 mod others;
 mod point;
 pub mod postgres;
+pub mod tls;
 
 pub use others::{Blocker, Ending, Holder, LastLine, Leftover, Scene, Waiting};
 

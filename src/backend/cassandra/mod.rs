@@ -2,4 +2,6 @@
 
 pub mod connect;
 pub mod fault;
+mod probe;
 pub mod target;
+mod tls;
