@@ -104,7 +104,7 @@ impl Cassandra {
         let mut range = unit.range.clone();
         let left = self.left_open(unit)?;
         let mut intent = match left {
-            Some(intent) => {
+            Some(mut intent) => {
                 // What was recorded before comes first: what is settled now is its follower.
                 *done += self.flush(pending, tell).await?;
                 if self.settled(unit, part, statement, &intent, tell).await? {
@@ -112,13 +112,23 @@ impl Cassandra {
                     if range.is_empty() {
                         return Ok(());
                     }
-                    Intent::new(unit.kind, part, range.clone(), &self.options.run.to_string())
+                    Intent::new(
+                        unit.kind,
+                        part,
+                        range.clone(),
+                        &self.options.run.to_string(),
+                    )
                 } else {
                     intent.run = self.options.run.to_string();
                     intent
                 }
             }
-            None => Intent::new(unit.kind, part, range.clone(), &self.options.run.to_string()),
+            None => Intent::new(
+                unit.kind,
+                part,
+                range.clone(),
+                &self.options.run.to_string(),
+            ),
         };
         if writes(&statement.act) {
             if intent.write_time.is_none() {
@@ -132,7 +142,9 @@ impl Cassandra {
         let sent = match writes(&statement.act) {
             true => self.write_rows(unit, part, range, &intent, tell).await,
             false => {
-                let changed = self.change_schema(unit, part, statement, &intent, tell).await;
+                let changed = self
+                    .change_schema(unit, part, statement, &intent, tell)
+                    .await;
                 tell(Event::Statement);
                 changed
             }
@@ -253,7 +265,10 @@ pub(super) fn repeatable(statement: &Statement) -> bool {
         && statement.directives.done_when.is_none()
         && !act.conditional()
         && !act.timed()
-        && act.writes().iter().all(|write| write.unrepeatable.is_empty())
+        && act
+            .writes()
+            .iter()
+            .all(|write| write.unrepeatable.is_empty())
 }
 
 /// How many of the next units are writes of one part that may share an intent.

@@ -26,9 +26,9 @@ impl Cassandra {
                 Err(fault) => return Err(fault.at(part, at, 0)),
             };
             if let Some(row) = rows.first() {
-                let shown = row.all().map(|(name, value)| {
-                    (name.to_string(), value.map(shown))
-                });
+                let shown = row
+                    .all()
+                    .map(|(name, value)| (name.to_string(), value.map(shown)));
                 return Ok(Asked::Violation(Violation {
                     statement: at,
                     row: shown.collect(),

@@ -91,7 +91,8 @@ impl Cassandra {
         object: Option<&Object>,
         act: &Act,
     ) -> Result<Option<i64>> {
-        let (Some(Object::Table(name)), Act::Alter { .. } | Act::Drop { .. }) = (object, act) else {
+        let (Some(Object::Table(name)), Act::Alter { .. } | Act::Drop { .. }) = (object, act)
+        else {
             return Ok(None);
         };
         let (keyspace, table) = (literal(&claim.keyspace), literal(&name.name));

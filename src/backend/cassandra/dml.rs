@@ -79,9 +79,14 @@ impl Cassandra {
                 Some(true) => return Ok(()),
                 // It may still be on its way: what is not repeatable is not sent again in this run.
                 Some(false) => false,
-                None => statement.act.writes().iter().all(|write| {
-                    write.unrepeatable.is_empty() && !write.conditional
-                }) && !matches!(statement.act, Act::Truncate { .. }),
+                None => {
+                    statement
+                        .act
+                        .writes()
+                        .iter()
+                        .all(|write| write.unrepeatable.is_empty() && !write.conditional)
+                        && !matches!(statement.act, Act::Truncate { .. })
+                }
             };
             if !sure || tried >= TRIES_MAX {
                 return Err(in_doubt(fault, unit, part, at).into());

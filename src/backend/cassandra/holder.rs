@@ -20,7 +20,11 @@ impl Cassandra {
             "SELECT * FROM {} WHERE incarnation = {}",
             self.recorder.names.lease, self.recorder.incarnation
         );
-        let rows = self.sender.read_serial(&query).await.map_err(Fault::error)?;
+        let rows = self
+            .sender
+            .read_serial(&query)
+            .await
+            .map_err(Fault::error)?;
         Ok(lease::holder(&rows, &self.options.run))
     }
 
@@ -78,13 +82,21 @@ impl Cassandra {
         let names = &self.recorder.names;
         let incarnation = self.recorder.incarnation;
         let owner = literal(holder.run.as_deref().unwrap_or_default());
-        let since = holder.began.map_or_else(|| "null".to_string(), |since| since.to_string());
+        let since = holder
+            .began
+            .map_or_else(|| "null".to_string(), |since| since.to_string());
         let fence = format!(
             "SELECT owner, epoch FROM {} WHERE incarnation = {incarnation} LIMIT 1",
             names.meta
         );
-        let rows = self.sender.read_serial(&fence).await.map_err(Fault::error)?;
-        let fence = rows.first().and_then(|row| Some((row.text("owner")?.to_string(), row.number("epoch")?)));
+        let rows = self
+            .sender
+            .read_serial(&fence)
+            .await
+            .map_err(Fault::error)?;
+        let fence = rows
+            .first()
+            .and_then(|row| Some((row.text("owner")?.to_string(), row.number("epoch")?)));
         let delete = format!(
             "DELETE FROM {} WHERE incarnation = {incarnation} IF owner = {owner} AND since = {since}",
             names.lease

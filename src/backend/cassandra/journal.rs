@@ -84,7 +84,7 @@ fn text(recorder: &Recorder, run: &str, line: &Line<'_>) -> String {
         literal_or_null(line.detail.as_deref()),
     ];
     format!(
-        "INSERT INTO {} (incarnation, at, run, kind, batch, subsystem, number, name, part, first_statement, state, \
+        "INSERT INTO {} (incarnation, at, run, kind, \"batch\", subsystem, number, name, part, first_statement, state, \
          app_version, executed_by, kmig_version, detail) VALUES ({});",
         recorder.names.journal,
         values.join(", ")

@@ -9,7 +9,6 @@
 use super::fault::{Fault, Kind};
 use super::names::literal;
 use super::query::{Rows, Sender};
-use super::read::Fence;
 use super::record::Recorder;
 use super::state::{Owner, fenced};
 use crate::backend::{Ending, Event, Holder, Stop};
@@ -45,7 +44,7 @@ pub struct Lease {
     pub owner: Owner,
     /// Whether the one before did not give it back: what it had sent may still arrive (traps C4).
     pub taken_over: bool,
-    token: Uuid,
+    ticket: Uuid,
     time: Arc<Time>,
     renewal: JoinHandle<()>,
 }
@@ -115,8 +114,8 @@ impl Lease {
         );
         taker.sender.read(&clear).await.map_err(Fault::error)?;
         let delete = format!(
-            "DELETE FROM {} WHERE incarnation = {incarnation} IF token = {}",
-            names.lease, self.token
+            "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {}",
+            names.lease, self.ticket
         );
         taker.sender.read(&delete).await.map_err(Fault::error)?;
         Ok(())
@@ -127,11 +126,7 @@ impl Lease {
 ///
 /// # Errors
 /// Another executor holds it (6), the cluster does not answer, a signal came.
-pub async fn take(
-    taker: &Taker<'_>,
-    wait: Duration,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Lease> {
+pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<Lease> {
     let mut deadline = machine::since_boot() + wait;
     let mut pause = Duration::from_millis(20);
     let mut told: Option<Option<String>> = None;
@@ -143,12 +138,14 @@ pub async fn take(
         if seen.as_ref().is_none_or(|(before, _)| before.moved(&now)) {
             seen = Some((now.clone(), since));
         }
-        let unmoved = seen.as_ref().map_or(Duration::ZERO, |(_, first)| since - *first);
+        let unmoved = seen
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, first)| since - *first);
         let run = taker.run.to_string();
         let other = now.owner().filter(|owner| **owner != run);
         let dead = other.and_then(|owner| RunId::parse(owner));
         let dead = dead.is_some_and(|owner| machine::proves_dead(&owner, taker.run));
-        let free = match (&now.token, other) {
+        let free = match (&now.ticket, other) {
             (None, None) => true,
             // Its row has expired by some server's clock: it may still count on it.
             (_, Some(_)) => dead || unmoved >= taker.ttl,
@@ -186,10 +183,21 @@ pub async fn take(
     }
 }
 
+/// The static columns of schema_meta that fence every write of state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fence {
+    /// The run that took the lease last and has not given it back.
+    owner: Option<String>,
+    /// Raised with each taking.
+    epoch: Option<i64>,
+    /// The level that conditional writes are decided at.
+    serial: Option<String>,
+}
+
 /// What lease and fence say.
 #[derive(Debug, Clone)]
 struct Seen {
-    token: Option<Uuid>,
+    ticket: Option<Uuid>,
     beat: Option<i64>,
     fence: Fence,
     holder: Option<Holder>,
@@ -199,7 +207,7 @@ struct Seen {
 impl Seen {
     /// Whether somebody has renewed, taken or given back in between.
     fn moved(&self, now: &Seen) -> bool {
-        (self.token, self.beat, &self.fence) != (now.token, now.beat, &now.fence)
+        (self.ticket, self.beat, &self.fence) != (now.ticket, now.beat, &now.fence)
     }
 
     fn owner(&self) -> Option<&String> {
@@ -211,7 +219,10 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
     let Recorder {
         names, incarnation, ..
     } = taker.recorder;
-    let lease = format!("SELECT * FROM {} WHERE incarnation = {incarnation}", names.lease);
+    let lease = format!(
+        "SELECT * FROM {} WHERE incarnation = {incarnation}",
+        names.lease
+    );
     let fence = format!(
         "SELECT owner, epoch, serial FROM {} WHERE incarnation = {incarnation} LIMIT 1",
         names.meta
@@ -224,19 +235,14 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
     let row = lease.first();
     let fence = fence.first();
     Ok(Seen {
-        token: row.and_then(|row| row.uuid("token")),
+        ticket: row.and_then(|row| row.uuid("ticket")),
         beat: row.and_then(|row| row.number("beat")),
         lessee: row.and_then(|row| row.text("owner")).map(str::to_string),
         holder: holder(&lease, taker.run),
         fence: Fence {
-            owner: fence
-                .and_then(|row| row.text("owner"))
-                .map(str::to_string),
+            owner: fence.and_then(|row| row.text("owner")).map(str::to_string),
             epoch: fence.and_then(|row| row.number("epoch")),
-            written: None,
-            serial: fence
-                .and_then(|row| row.text("serial"))
-                .map(str::to_string),
+            serial: fence.and_then(|row| row.text("serial")).map(str::to_string),
         },
     })
 }
@@ -253,27 +259,29 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
     same_serial(sender, seen.fence.serial.as_deref())?;
     let names = &recorder.names;
     let incarnation = recorder.incarnation;
-    if let Some(token) = seen.token {
-        let beat = seen.beat.map_or_else(|| "null".to_string(), |beat| beat.to_string());
+    if let Some(ticket) = seen.ticket {
+        let beat = seen
+            .beat
+            .map_or_else(|| "null".to_string(), |beat| beat.to_string());
         let delete = format!(
-            "DELETE FROM {} WHERE incarnation = {incarnation} IF token = {token} AND beat = {beat}",
+            "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {ticket} AND beat = {beat}",
             names.lease
         );
         sender.read(&delete).await.map_err(Fault::error)?;
     }
-    let token = Uuid::new_v4();
+    let ticket = Uuid::new_v4();
     let since = since_epoch_ms();
     let sent = machine::since_boot();
     let insert = format!(
-        "INSERT INTO {} (incarnation, owner, token, beat, executed_by, application, since) \
-         VALUES ({incarnation}, {}, {token}, 0, {}, {}, {since}) IF NOT EXISTS USING TTL {}",
+        "INSERT INTO {} (incarnation, owner, ticket, beat, executed_by, application, since) \
+         VALUES ({incarnation}, {}, {ticket}, 0, {}, {}, {since}) IF NOT EXISTS USING TTL {}",
         names.lease,
         literal(&run.to_string()),
         literal(&recorder.by),
         literal(&run.application(&recorder.by)),
         ttl.as_secs()
     );
-    if !won(sender, &insert, token, taker).await? {
+    if !won(sender, &insert, ticket, taker).await? {
         return Ok(None);
     }
     let owner = Owner {
@@ -302,7 +310,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
     if !raised {
         // One that was slow raised it in between, and is fenced out by the next try: this run has the lease.
         let delete = format!(
-            "DELETE FROM {} WHERE incarnation = {incarnation} IF token = {token}",
+            "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {ticket}",
             names.lease
         );
         sender.read(&delete).await.map_err(Fault::error)?;
@@ -314,27 +322,30 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
     });
     let renewal = Renewal {
         sender: (*sender).clone(),
-        text: renewal_text(recorder, run, (token, since), *ttl),
-        token,
-        lease: format!("SELECT token FROM {} WHERE incarnation = {incarnation}", names.lease),
+        text: renewal_text(recorder, run, (ticket, since), *ttl),
+        ticket,
+        lease: format!(
+            "SELECT ticket FROM {} WHERE incarnation = {incarnation}",
+            names.lease
+        ),
         ttl: *ttl,
         time: Arc::clone(&time),
     };
     Ok(Some(Lease {
         owner,
         taken_over,
-        token,
+        ticket,
         time,
         renewal: tokio::spawn(renewal.run()),
     }))
 }
 
 /// Whether a conditional write of the lease was applied; one in doubt is settled by a serial read (traps C6).
-async fn won(sender: &Sender, text: &str, token: Uuid, taker: &Taker<'_>) -> Result<bool> {
+async fn won(sender: &Sender, text: &str, ticket: Uuid, taker: &Taker<'_>) -> Result<bool> {
     match sender.read(text).await {
         Ok(rows) => Ok(rows.applied()),
         Err(fault) if fault.kind == Kind::Refused => Err(fault.error()),
-        Err(_) => Ok(look(taker).await?.token == Some(token)),
+        Err(_) => Ok(look(taker).await?.ticket == Some(ticket)),
     }
 }
 
@@ -342,7 +353,7 @@ async fn won(sender: &Sender, text: &str, token: Uuid, taker: &Taker<'_>) -> Res
 struct Renewal {
     sender: Sender,
     text: Box<dyn Fn(i64) -> String + Send + Sync>,
-    token: Uuid,
+    ticket: Uuid,
     lease: String,
     ttl: Duration,
     time: Arc<Time>,
@@ -359,7 +370,9 @@ impl Renewal {
             let renewed = match self.sender.read(&(self.text)(beat)).await {
                 Ok(rows) => Some(rows.applied()),
                 Err(_) => match self.sender.read_serial(&self.lease).await {
-                    Ok(rows) if rows.first().and_then(|row| row.uuid("token")) != Some(self.token) => {
+                    Ok(rows)
+                        if rows.first().and_then(|row| row.uuid("ticket")) != Some(self.ticket) =>
+                    {
                         Some(false)
                     }
                     // Ours still, and it may have been renewed or not: the next try tells.
@@ -384,20 +397,20 @@ impl Renewal {
 fn renewal_text(
     recorder: &Recorder,
     run: &RunId,
-    (token, since): (Uuid, i64),
+    (ticket, since): (Uuid, i64),
     ttl: Duration,
 ) -> Box<dyn Fn(i64) -> String + Send + Sync> {
     let (owner, by) = (literal(&run.to_string()), literal(&recorder.by));
     let application = literal(&run.application(&recorder.by));
     let head = format!(
-        "UPDATE {} USING TTL {} SET owner = {owner}, token = {token}, executed_by = {by}, application = {application}",
+        "UPDATE {} USING TTL {} SET owner = {owner}, ticket = {ticket}, executed_by = {by}, application = {application}",
         recorder.names.lease,
         ttl.as_secs()
     );
     let incarnation = recorder.incarnation;
     Box::new(move |beat| {
         format!(
-            "{head}, since = {since}, beat = {beat} WHERE incarnation = {incarnation} IF token = {token}"
+            "{head}, since = {since}, beat = {beat} WHERE incarnation = {incarnation} IF ticket = {ticket}"
         )
     })
 }
@@ -447,7 +460,9 @@ pub fn holder(rows: &Rows, this: &RunId) -> Option<Holder> {
 /// For people only: no decision hangs on it.
 fn since_epoch_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+    now.map_or(0, |time| {
+        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 fn busy(holder: Option<&Holder>, wait: Duration) -> Error {

@@ -7,7 +7,7 @@ use super::query::{How, Sender};
 use crate::backend::{Event, Stop};
 use crate::error::{Error, Result};
 use futures_util::future::join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -82,7 +82,10 @@ pub async fn members(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Me
         sender.ask_member(own, peers, sender.timeout),
         left(sender)
     );
-    let (local, peers) = (local.map_err(super::fault::Fault::error)?, peers.map_err(super::fault::Fault::error)?);
+    let (local, peers) = (
+        local.map_err(super::fault::Fault::error)?,
+        peers.map_err(super::fault::Fault::error)?,
+    );
     let mut known = Vec::new();
     for (row, address) in local
         .iter()
@@ -222,9 +225,13 @@ fn disagree(members: &[Member], within: Duration) -> Error {
     let seconds = within.as_secs_f64();
     let error = Error::failed(format!("{what}, for {seconds} s{}", list(members)));
     let next = match silent {
-        0 => "nodetool describecluster shows the same; once they agree, the same command, which continues where it stopped",
-        _ => "bring the nodes back, or remove them from the ring (nodetool removenode); then the same command, which continues where it stopped. \
-              --without-node HOST_ID --reason TEXT goes on without one that is known to stay down",
+        0 => {
+            "nodetool describecluster shows the same; once they agree, the same command, which continues where it stopped"
+        }
+        _ => {
+            "bring the nodes back, or remove them from the ring (nodetool removenode); then the same command, which continues where it stopped. \
+              --without-node HOST_ID --reason TEXT goes on without one that is known to stay down"
+        }
     };
     error.next(next)
 }
@@ -279,17 +286,29 @@ pub async fn one_time(sender: &Sender, members: &[Member]) -> Result<()> {
     };
     let ranges: Vec<(i64, i64)> = clocks.iter().map(range).collect();
     let latest_low = ranges.iter().map(|(low, _)| *low).max().unwrap_or_default();
-    let earliest_high = ranges.iter().map(|(_, high)| *high).min().unwrap_or_default();
+    let earliest_high = ranges
+        .iter()
+        .map(|(_, high)| *high)
+        .min()
+        .unwrap_or_default();
     let apart = latest_low - earliest_high;
     if apart <= SKEW_MAX_MS {
         return Ok(());
     }
-    let first = ranges.iter().map(|(_, high)| *high).min().unwrap_or_default();
+    let first = ranges
+        .iter()
+        .map(|(_, high)| *high)
+        .min()
+        .unwrap_or_default();
     let lines: String = clocks
         .iter()
         .zip(&ranges)
         .map(|((member, ..), (_, high))| {
-            format!("\n  {}: {} ms ahead of the earliest", member.address, high - first)
+            format!(
+                "\n  {}: {} ms ahead of the earliest",
+                member.address,
+                high - first
+            )
         })
         .collect();
     Err(Error::failed(format!(
@@ -317,13 +336,4 @@ pub async fn clock(sender: &Sender) -> Result<i64> {
     let now = rows.first().and_then(|row| row.number("now"));
     now.map(|ms| ms * 1000)
         .ok_or_else(|| Error::failed("the coordinator tells no time"))
-}
-
-/// Members by how many there are per datacenter.
-pub fn by_datacenter(members: &[Member]) -> BTreeMap<&str, usize> {
-    let mut counts = BTreeMap::new();
-    for member in members {
-        *counts.entry(member.datacenter.as_str()).or_default() += 1;
-    }
-    counts
 }

@@ -10,19 +10,23 @@ mod holder;
 mod intent;
 mod journal;
 mod lease;
+mod look;
 mod members;
 pub mod names;
 mod pending;
+mod probe;
 mod query;
 mod read;
 mod record;
 mod recover;
+mod remove;
 mod resume;
 mod schema;
 mod setup;
 mod state;
 mod tables;
 pub mod target;
+mod tls;
 
 use super::{
     Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
@@ -233,7 +237,11 @@ impl Backend for Cassandra {
     async fn begin(&mut self, batch: &Batch, set: &MigrationSet) -> Result<()> {
         let members = self.members_of(batch.number);
         let texts = self.recorder.batch(batch, set, &members, self.last());
-        let kind = if batch.undo.is_none() { "batch" } else { "undo" };
+        let kind = if batch.undo.is_none() {
+            "batch"
+        } else {
+            "undo"
+        };
         let detail = json!({
             "origin": batch.origin.word(),
             "took": batch.take.len(),

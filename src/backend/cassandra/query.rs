@@ -39,7 +39,7 @@ pub struct How {
 }
 
 /// Rows of an answer; none where the statement returns none.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Rows {
     names: Vec<String>,
     rows: Vec<Row>,
@@ -52,8 +52,7 @@ impl Sender {
     /// The server refuses it, or nobody knows what came of it.
     pub async fn send(&self, text: &str, how: How) -> Result<Rows, Fault> {
         let member = how.member.unwrap_or(self.coordinator);
-        let target =
-            SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(member), None);
+        let target = SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(member), None);
         let mut statement = Statement::new(text);
         statement.set_load_balancing_policy(Some(target));
         statement.set_consistency(how.consistency.unwrap_or(self.consistency));

@@ -16,8 +16,6 @@ pub struct Reading {
     pub history: Option<History>,
     /// What runs that stopped in the middle left open.
     pub open: BTreeMap<MigrationId, Open>,
-    /// Who may write, as of now.
-    pub fence: Fence,
 }
 
 /// What is in the middle of a part.
@@ -27,19 +25,6 @@ pub struct Open {
     pub intent: Option<String>,
     /// The base of the write times of the part that is running, in microseconds since 1970.
     pub base: Option<i64>,
-}
-
-/// The static columns that fence every write of state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fence {
-    /// The run that took the lease last and has not given it back.
-    pub owner: Option<String>,
-    /// Raised with each taking.
-    pub epoch: Option<i64>,
-    /// The last conditional write.
-    pub written: Option<Uuid>,
-    /// The level that conditional writes are decided at.
-    pub serial: Option<String>,
 }
 
 /// Reads everything of an incarnation; `serial` where it decides.
@@ -64,7 +49,10 @@ pub async fn read(
         let rights = fault.is(super::fault::UNAUTHORIZED);
         let error = fault.error();
         match rights {
-            true => error.next(format!("GRANT SELECT ON KEYSPACE {} TO this role", literal(&names.keyspace).replace('\'', "\""))),
+            true => error.next(format!(
+                "GRANT SELECT ON KEYSPACE {} TO this role",
+                literal(&names.keyspace).replace('\'', "\"")
+            )),
             false => error,
         }
     })?;
@@ -74,12 +62,6 @@ pub async fn read(
 fn found(rows: &Rows) -> Result<Reading> {
     let Some(first) = rows.first() else {
         return Ok(Reading::default());
-    };
-    let fence = Fence {
-        owner: first.text("owner").map(str::to_string),
-        epoch: first.number("epoch"),
-        written: first.uuid("written"),
-        serial: first.text("serial").map(str::to_string),
     };
     let mut applied = BTreeMap::new();
     let mut open = BTreeMap::new();
@@ -99,11 +81,11 @@ fn found(rows: &Rows) -> Result<Reading> {
     }
     let batch = first.number("last_batch");
     if batch.is_none() && !applied.is_empty() {
-        return Err(Error::failed(
-            "schema_meta is damaged: migrations are recorded, and no batch",
-        )
-        .now("nothing was run")
-        .next("compare schema_meta with its journal; kmig alone writes these tables"));
+        return Err(
+            Error::failed("schema_meta is damaged: migrations are recorded, and no batch")
+                .now("nothing was run")
+                .next("compare schema_meta with its journal; kmig alone writes these tables"),
+        );
     }
     let text = |name| first.text(name).map(str::to_string);
     Ok(Reading {
@@ -114,7 +96,6 @@ fn found(rows: &Rows) -> Result<Reading> {
             version_before: text("version_before"),
         }),
         open,
-        fence,
     })
 }
 
@@ -131,7 +112,9 @@ fn recorded(row: Cells<'_>) -> Result<Option<(MigrationId, Applied)>> {
         .now("nothing was run")
         .next("compare schema_meta with its journal; kmig alone writes these tables")
     };
-    let done = row.number("statements_done").and_then(|done| usize::try_from(done).ok());
+    let done = row
+        .number("statements_done")
+        .and_then(|done| usize::try_from(done).ok());
     let progress = done
         .and_then(|done| Progress::from_columns(row.text("state")?, row.text("part"), done))
         .ok_or_else(|| damaged("state"))?;

@@ -3,7 +3,7 @@
 //! Every change of state is part of a conditional batch on the partition of an incarnation; the fence that makes it so is
 //! [`super::state`]'s.
 
-use super::names::{Names, literal, literal_or_null};
+use super::names::{Names, identifier, literal, literal_or_null};
 use crate::plan::Batch;
 use crate::plan::history::{Applied, Progress};
 use crate::plan::schedule::Unit;
@@ -55,7 +55,7 @@ impl Recorder {
         let pairs = |pairs: &[(&'static str, String)], between: &str| {
             let texts: Vec<String> = pairs
                 .iter()
-                .map(|(column, value)| format!("{column} = {value}"))
+                .map(|(column, value)| format!("{} = {value}", identifier(column)))
                 .collect();
             texts.join(between)
         };
@@ -90,7 +90,7 @@ impl Recorder {
     fn statics(&self, columns: &[(&str, String)]) -> String {
         let texts: Vec<String> = columns
             .iter()
-            .map(|(column, value)| format!("{column} = {value}"))
+            .map(|(column, value)| format!("{} = {value}", identifier(column)))
             .collect();
         format!(
             "UPDATE {} SET {} WHERE incarnation = {}",
@@ -152,7 +152,13 @@ impl Recorder {
         change.set("app_version", literal_or_null(batch.app_version.as_deref()));
         change.set("executed_by", text(&self.by));
         change.set("kmig_version", text(KMIG));
-        for column in ["checksums", "started_at", "finished_at", "base_time", "intent"] {
+        for column in [
+            "checksums",
+            "started_at",
+            "finished_at",
+            "base_time",
+            "intent",
+        ] {
             change.set(column, "null".to_string());
         }
         change
@@ -219,7 +225,7 @@ impl Recorder {
         unit: &Unit<'_>,
         applied: &Applied,
         intent: &str,
-        base: i64,
+        base: Option<i64>,
     ) {
         if change.before.is_empty() {
             change.stands(applied.progress);
@@ -230,7 +236,9 @@ impl Recorder {
         }
         change.set("checksums", map(&sealed(unit, unit.range.start, applied)));
         change.set("intent", literal(intent));
-        change.set("base_time", base.to_string());
+        if let Some(base) = base {
+            change.set("base_time", base.to_string());
+        }
         change.set("executed_by", literal(&self.by));
         if applied.started.is_none() {
             change.set("started_at", NOW.to_string());

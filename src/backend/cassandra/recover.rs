@@ -50,7 +50,10 @@ impl Cassandra {
                 break;
             }
             if Instant::now() >= deadline {
-                return Err(Error { lost: false, ..lost });
+                return Err(Error {
+                    lost: false,
+                    ..lost
+                });
             }
             self.options.stop.pause(POLL).await?;
         }

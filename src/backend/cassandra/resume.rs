@@ -29,7 +29,9 @@ impl Cassandra {
         let place = || Place::span(&part.file, statement.span);
         let same = intent.same_text(part);
         if super::apply::writes(&statement.act) {
-            return self.settled_write(unit, part, statement, intent, tell).await;
+            return self
+                .settled_write(unit, part, statement, intent, tell)
+                .await;
         }
         let sent = crate::cql::split(&intent.texts.join(";\n"));
         let act = match sent.statements.as_slice() {
@@ -127,7 +129,10 @@ impl Cassandra {
                 super::names::literal(&write.table.name)
             );
             let at = self.sender.coordinator;
-            let rows = self.sender.ask_member(at, &query, self.sender.timeout).await;
+            let rows = self
+                .sender
+                .ask_member(at, &query, self.sender.timeout)
+                .await;
             let rows = rows.map_err(super::fault::Fault::error)?;
             let grace = rows.first().and_then(|row| row.number("gc_grace_seconds"));
             if grace.is_some_and(|grace| grace > 0 && age >= grace) {

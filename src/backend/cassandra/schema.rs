@@ -59,7 +59,10 @@ pub async fn of(
         Ok(texts.map(|text| (*source, text.to_string())).collect())
     });
     let rows: Vec<Vec<(&str, String)>> = try_join_all(answers).await.map_err(Fault::error)?;
-    let rows = rows.iter().flatten().map(|(source, text)| (*source, text.as_str()));
+    let rows = rows
+        .iter()
+        .flatten()
+        .map(|(source, text)| (*source, text.as_str()));
     Schema::read(keyspace, rows).map_err(Error::failed)
 }
 

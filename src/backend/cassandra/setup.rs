@@ -25,7 +25,10 @@ impl Cassandra {
         self.lease = None;
         let members = self.agreement(tell).await.map_err(|error| {
             let error = error.now("nothing was run");
-            Error { lost: false, ..error }
+            Error {
+                lost: false,
+                ..error
+            }
         })?;
         members::one_version(&members)?;
         members::one_time(&self.sender, &members).await?;
@@ -34,14 +37,15 @@ impl Cassandra {
         if !matches!(self.own, Own::There(_)) {
             self.make_tables(tell).await?;
         }
-        let incarnation = tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
+        let incarnation =
+            tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
         self.own = Own::There(incarnation);
         self.recorder.incarnation = incarnation;
         self.use_keyspace().await?;
         let lease = lease::take(&self.taker(), wait, tell).await?;
-        self.quiet_from = lease
-            .taken_over
-            .then(|| machine::since_boot() + self.options.request_timeout.min(self.options.lease / 2));
+        self.quiet_from = lease.taken_over.then(|| {
+            machine::since_boot() + self.options.request_timeout.min(self.options.lease / 2)
+        });
         self.lease = Some(lease);
         Ok(())
     }
@@ -61,8 +65,9 @@ impl Cassandra {
         let keyspace = &self.recorder.names.keyspace;
         let used = self.sender.session.use_keyspace(keyspace, true).await;
         used.map_err(|error| {
-            let mut error = Error::failed(format!("the keyspace {keyspace} cannot be used: {error}"))
-                .now("nothing was run");
+            let mut error =
+                Error::failed(format!("the keyspace {keyspace} cannot be used: {error}"))
+                    .now("nothing was run");
             error.lost = true;
             error
         })
@@ -113,7 +118,9 @@ impl Cassandra {
 
     fn unmade(&self, fault: Fault) -> Error {
         let rights = fault.is(super::fault::UNAUTHORIZED);
-        let error = fault.error().now("kmig's own tables are not complete; nothing of the migrations was run");
+        let error = fault
+            .error()
+            .now("kmig's own tables are not complete; nothing of the migrations was run");
         let names = &self.recorder.names;
         match (rights, self.own) {
             (true, Own::NoKeyspace) => error.next(format!(

@@ -97,35 +97,14 @@ pub async fn write(
             Err(fault) if fault.kind == Kind::Refused => return Err(Denied::Failed(fault)),
             Err(fault) => Some(fault),
         };
-        // Not applied, or nobody knows: a serial read settles what is in flight, and then tells.
-        let look = format!("SELECT owner, epoch, written FROM {meta} WHERE {partition} LIMIT 1");
-        match (sender.read_serial(&look).await, doubt) {
-            (Ok(rows), doubt) => {
-                let Some(row) = rows.first() else {
-                    return Err(Denied::Fenced);
-                };
-                if row.uuid("written") == Some(tag) {
-                    return Ok(());
-                }
-                if row.text("owner") != Some(&owner.run) || row.number("epoch") != Some(owner.epoch)
-                {
-                    return Err(Denied::Fenced);
-                }
-                match doubt {
-                    None => return Err(Denied::Elsewhere),
-                    Some(fault) if tried >= TRIES_MAX => return Err(Denied::Failed(fault)),
-                    Some(_) => {}
-                }
-            }
-            (Err(_), Some(fault)) | (Err(fault), None) if tried >= TRIES_MAX => {
-                return Err(Denied::Failed(fault));
-            }
-            // It may have been applied: the same statements would then find the rows elsewhere, so the tag of this try
-            // is looked for first.
-            (Err(_), _) => match settle(sender, recorder, owner, tag, stop).await? {
-                true => return Ok(()),
-                false => {}
-            },
+        // A serial read settles what is in flight, and then tells.
+        if settle(sender, recorder, owner, tag, stop).await? {
+            return Ok(());
+        }
+        match doubt {
+            None => return Err(Denied::Elsewhere),
+            Some(fault) if tried >= TRIES_MAX => return Err(Denied::Failed(fault)),
+            Some(_) => {}
         }
         // A signal is heard between two statements, not in the middle of a record.
         tokio::time::sleep(pause).await;

@@ -82,7 +82,7 @@ const SHAPES: [Shape; 3] = [
         &[
             ("incarnation", "uuid"),
             ("owner", "text"),
-            ("token", "uuid"),
+            ("ticket", "uuid"),
             ("beat", "bigint"),
             ("executed_by", "text"),
             ("application", "text"),
@@ -191,7 +191,7 @@ pub fn statements(names: &Names, replication: &str, own: Own) -> Vec<String> {
         let comment = format!("{MARK} {FORMAT} {incarnation} {words}");
         let columns: Vec<String> = columns
             .iter()
-            .map(|(name, kind)| format!("{name} {kind}"))
+            .map(|(name, kind)| format!("{} {kind}", identifier(name)))
             .collect();
         texts.push(format!(
             "CREATE TABLE IF NOT EXISTS {}.{} ({}, PRIMARY KEY ({key})) WITH id = {} AND comment = {}",
@@ -208,25 +208,31 @@ pub fn statements(names: &Names, replication: &str, own: Own) -> Vec<String> {
 /// A new incarnation, which hides every row that was written before.
 pub fn renew(names: &Names) -> String {
     let comment = format!("{MARK} {FORMAT} {} {}", Uuid::new_v4(), COMMENTS[0]);
-    format!("ALTER TABLE {} WITH comment = {}", names.meta, literal(&comment))
+    format!(
+        "ALTER TABLE {} WITH comment = {}",
+        names.meta,
+        literal(&comment)
+    )
 }
 
 /// Reads the tables back at every member: a CREATE … IF NOT EXISTS says yes over any table (traps C3).
 ///
 /// # Errors
 /// A member has others, or other columns.
-pub async fn same_everywhere(
-    sender: &Sender,
-    names: &Names,
-    members: &[Member],
-) -> Result<Uuid> {
+pub async fn same_everywhere(sender: &Sender, names: &Names, members: &[Member]) -> Result<Uuid> {
     let looks = members.iter().map(|member| look(sender, names, member.id));
     let found = try_join_all(looks).await?;
-    let columns = members.iter().map(|member| columns(sender, names, member.id));
+    let columns = members
+        .iter()
+        .map(|member| columns(sender, names, member.id));
     let columns = try_join_all(columns).await?;
     let mut wanted = BTreeSet::new();
     for (table, (shape, _)) in names.tables().iter().zip(SHAPES) {
-        wanted.extend(shape.iter().map(|(name, _)| (table.clone(), (*name).to_string())));
+        wanted.extend(
+            shape
+                .iter()
+                .map(|(name, _)| (table.clone(), (*name).to_string())),
+        );
     }
     for (member, columns) in members.iter().zip(columns) {
         if let Some((table, column)) = wanted.symmetric_difference(&columns).next() {
