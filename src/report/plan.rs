@@ -241,3 +241,48 @@ fn class_name(statement: &Statement) -> &'static str {
         Class::Bare(_) => NO_TRANSACTION,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{App, Command, plan};
+    use crate::source::load::{Content, Entry, Folder};
+    use crate::source::{Dialect, parse};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn cql_is_shown_and_its_passwords_are_not() {
+        let text =
+            b"CREATE TABLE t (a int PRIMARY KEY);\nCREATE ROLE r WITH PASSWORD = 'hunter2';\n";
+        let file = Entry {
+            name: "up.cql".to_string(),
+            path: "migrations/001_x/up.cql".to_string(),
+            content: Content::Text(text.to_vec()),
+        };
+        let folder = Folder {
+            path: "migrations/001_x".to_string(),
+            entries: vec![file],
+        };
+        let root = Folder {
+            path: "migrations".to_string(),
+            entries: vec![Entry {
+                name: "001_x".to_string(),
+                path: folder.path.clone(),
+                content: Content::Folder(folder),
+            }],
+        };
+        let set = parse::set(root, &BTreeMap::new(), Dialect::Cassandra).expect("in order");
+        let made = plan(&set, None, &App::default(), &Command::Bootstrap).expect("a plan");
+        let answer = answer("bootstrap", &set, &made, Style { colour: false });
+        let document = Value::Object(answer.document).to_string();
+        for shown in [&answer.text, &document] {
+            assert!(shown.contains("CREATE TABLE t"), "{shown}");
+            assert!(shown.contains("PASSWORD = '***'"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        // An error's line has the same length without it.
+        let part = set.migrations[0].part(PartKind::Up).expect("the part");
+        assert!(!format!("{:?}", part.place(1)).contains("hunter2"));
+        assert_eq!(part.place(1).label(), "migrations/001_x/up.cql:2:1");
+    }
+}
