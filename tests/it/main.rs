@@ -9,6 +9,7 @@ mod bad_server;
 mod bare_statements;
 mod conninfo_psql;
 mod cql_files;
+mod cql_proof;
 mod cql_statements;
 mod cqlsh_splits;
 mod docs;
