@@ -9,7 +9,9 @@
 )]
 
 pub mod case;
+pub mod cassandra;
 pub mod fingerprint;
+pub mod frame_proxy;
 pub mod kmig;
 pub mod pgbouncer;
 pub mod programs;
