@@ -84,8 +84,10 @@ impl Diagnostic {
 /// What the server itself said of a failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerError {
-    /// SQLSTATE.
+    /// SQLSTATE, or an error code of the CQL protocol with its name.
     pub code: String,
+    /// Whether it is a code of the CQL protocol.
+    pub cql: bool,
     /// DETAIL.
     pub detail: Option<String>,
     /// HINT.

@@ -1,8 +1,12 @@
 //! The databases. The only place that names a driver.
 
+pub mod cassandra;
+mod database;
 mod others;
+mod point;
 pub mod postgres;
 
+pub use database::Database;
 pub use others::{Blocker, Ending, Holder, LastLine, Leftover, Scene, Waiting};
 
 use crate::error::{Error, Exit, Result};
@@ -106,7 +110,25 @@ pub trait Backend {
 
     /// Who holds the lock now.
     async fn holder(&mut self) -> Result<Option<Holder>>;
+
+    /// Who holds the lock and what it does, and who waits for it.
+    async fn scene(&mut self) -> Result<Option<Scene>>;
+
+    /// Ends the lock's holder, unless it has given the lock back by itself.
+    async fn end(&mut self, holder: &Holder) -> Result<Ending>;
+
+    /// Journals that the lock of this holder was broken, and why.
+    async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()>;
+
+    /// The name of the database or keyspace, once [`Backend::history`] has been read.
+    fn name(&self) -> &str;
+
+    /// What a signal can cancel of the statement that is running, where the server knows how to.
+    fn canceller(&self) -> Option<Canceller>;
 }
+
+/// Cancels the statement that a server is running, from a connection of its own.
+pub type Canceller = postgres::connect::CancelHandle;
 
 /// Says between two statements, and in every pause, whether a signal wants the run to end.
 #[derive(Debug, Clone, Default)]
@@ -186,9 +208,9 @@ pub struct Violation {
 /// An object that was found in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thing {
-    /// The oid of its catalogue.
+    /// The oid of its catalogue; 0 where the engine has none.
     pub class: u32,
-    /// Its own oid.
+    /// Its own oid; 0 where the engine has none.
     pub oid: u32,
     /// What the server calls its kind, as DROP wants it.
     pub kind: String,
@@ -196,6 +218,13 @@ pub struct Thing {
     pub name: String,
     /// An estimate of its rows, where there is one.
     pub rows: Option<i64>,
+}
+
+impl Thing {
+    /// What tells it apart from others.
+    pub fn key(&self) -> (u32, u32, String, String) {
+        (self.class, self.oid, self.kind.clone(), self.name.clone())
+    }
 }
 
 /// A line of the journal that is no step.

@@ -2,8 +2,7 @@
 
 use super::context::Context;
 use super::engine::lock_wait;
-use crate::backend::Backend;
-use crate::backend::postgres::Postgres;
+use crate::backend::{Backend, Database};
 use crate::error::{Error, Result};
 use crate::plan::state::{Disagreement, SchemaState, over};
 use crate::report::Answer;
@@ -37,7 +36,7 @@ pub async fn run(context: &Context, name: &str, reason: &str, wait: &str) -> Res
 }
 
 async fn locked(
-    database: &mut Postgres,
+    database: &mut Database,
     set: &MigrationSet,
     id: &MigrationId,
     reason: &str,

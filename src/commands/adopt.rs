@@ -2,8 +2,7 @@
 
 use super::context::Context;
 use super::engine::{in_motion, lock_wait};
-use crate::backend::postgres::Postgres;
-use crate::backend::{Backend, Entry};
+use crate::backend::{Backend, Database, Entry};
 use crate::cli::AdoptArgs;
 use crate::error::{Error, Exit, Result};
 use crate::place::Place;
@@ -101,7 +100,7 @@ impl Wish<'_> {
         &self,
         context: &Context,
         set: &MigrationSet,
-        database: &mut Postgres,
+        database: &mut Database,
     ) -> Result<Answer> {
         let history = database.history().await?;
         let adoption = self.decide(context, set, history.as_ref())?;
@@ -138,7 +137,7 @@ impl Wish<'_> {
     /// What is missing, where the user accepts that it is.
     async fn look<'a, 'b>(
         &self,
-        database: &mut Postgres,
+        database: &mut Database,
         adoption: &'b Adoption<'a>,
     ) -> Result<Vec<&'b Wanted<'a>>> {
         let missing = database.look(&adoption.wanted).await?;

@@ -1,7 +1,7 @@
 //! What every command has at hand: settings, terminal, the way to files and to the database.
 
-use crate::backend::Stop;
-use crate::backend::postgres::{Options, Postgres, connect::CancelHandle, environment};
+use crate::backend::postgres::{self, Postgres, environment};
+use crate::backend::{Backend, Canceller, Database, Stop};
 use crate::cli::Global;
 use crate::error::{Diagnostic, Error, Exit, Result, reason};
 use crate::machine;
@@ -25,7 +25,7 @@ pub struct Terminal {
 }
 
 /// Where a signal finds what to cancel.
-pub type Cancel = Arc<Mutex<Option<CancelHandle>>>;
+pub type Cancel = Arc<Mutex<Option<Canceller>>>;
 
 /// What every command has at hand.
 pub struct Context {
@@ -89,9 +89,22 @@ impl Context {
     ///
     /// # Errors
     /// No url, one that cannot be read, or a server that cannot be reached.
-    pub async fn open(&self) -> Result<Postgres> {
+    pub async fn open(&self) -> Result<Database> {
         let settings = self.settings()?;
         engine(settings)?;
+        let database = tokio::select! {
+            opened = self.postgres(settings) => Database::Postgres(Box::new(opened?)),
+            () = self.stop.wanted() => return Err(self
+                .stop
+                .check()
+                .map_or_else(|error| error, |()| Error::failed("not connected"))
+                .now("nothing was run")),
+        };
+        self.cancel_by(database.canceller());
+        Ok(database)
+    }
+
+    async fn postgres(&self, settings: &Settings) -> Result<Postgres> {
         let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
         let who = who();
         let run = machine::this_run();
@@ -103,7 +116,7 @@ impl Context {
         for warning in &target.warnings {
             self.progress.say(warning);
         }
-        let options = Options {
+        let options = postgres::Options {
             schema: settings.schema.clone(),
             table: settings.table.clone(),
             lock_timeout: settings.lock_timeout,
@@ -113,20 +126,11 @@ impl Context {
             by: who,
             stop: self.stop.clone(),
         };
-        let postgres = tokio::select! {
-            opened = Postgres::open(&target, options) => opened?,
-            () = self.stop.wanted() => return Err(self
-                .stop
-                .check()
-                .map_or_else(|error| error, |()| Error::failed("not connected"))
-                .now("nothing was run")),
-        };
-        self.cancel_by(Some(postgres.canceller()));
-        Ok(postgres)
+        Postgres::open(&target, options).await
     }
 
     /// Says what a signal cancels from now on, where there is anything.
-    pub fn cancel_by(&self, canceller: Option<CancelHandle>) {
+    pub fn cancel_by(&self, canceller: Option<Canceller>) {
         if let Ok(mut slot) = self.cancel.lock() {
             *slot = canceller;
         }

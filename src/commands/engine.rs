@@ -1,8 +1,7 @@
 //! The walk that bootstrap, up, finish and undo share: read without the lock, decide, lock, read again, decide again, do.
 
 use super::context::Context;
-use crate::backend::postgres::Postgres;
-use crate::backend::{Backend, Entry};
+use crate::backend::{Backend, Database, Entry};
 use crate::error::{Error, Exit, Result, SAME};
 use crate::execute::{self, Report};
 use crate::plan::history::History;
@@ -63,7 +62,7 @@ pub async fn run(context: &Context, job: &Job<'_>) -> Result<Answer> {
 pub async fn run_on(
     context: &Context,
     set: &MigrationSet,
-    database: &mut Postgres,
+    database: &mut Database,
     job: &Job<'_>,
 ) -> Result<Answer> {
     let app = &context.settings()?.app;
@@ -110,7 +109,7 @@ pub async fn run_on(
                 let tell = &mut |event| context.progress.event(event);
                 let recovered = database.recover(lost, reconnect, tell).await;
                 recovered.map_err(|error| again(error, job.verb))?;
-                context.cancel_by(Some(database.canceller()));
+                context.cancel_by(database.canceller());
                 // The server may take as long to end the lost session, which holds the lock.
                 wait = job.wait.max(reconnect);
             }
@@ -121,7 +120,7 @@ pub async fn run_on(
 
 /// Whether what looks refused may be the middle of somebody else's run: it still goes on, or has come to its end since
 /// the history was read. Then the lock is waited for, and it is looked again.
-pub async fn in_motion(database: &mut Postgres, history: Option<&History>) -> Result<bool> {
+pub async fn in_motion(database: &mut Database, history: Option<&History>) -> Result<bool> {
     Ok(database.holder().await?.is_some() || database.history().await?.as_ref() != history)
 }
 
@@ -165,7 +164,7 @@ impl Walk {
 async fn once(
     context: &Context,
     set: &MigrationSet,
-    database: &mut Postgres,
+    database: &mut Database,
     job: &Job<'_>,
     wait: Duration,
     walk: &mut Walk,
@@ -195,7 +194,7 @@ async fn once(
 async fn locked(
     context: &Context,
     set: &MigrationSet,
-    database: &mut Postgres,
+    database: &mut Database,
     job: &Job<'_>,
     app: &App,
     walk: &mut Walk,

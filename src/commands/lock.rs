@@ -1,8 +1,7 @@
 //! `kmig lock show` and `kmig lock break`.
 
 use super::context::Context;
-use crate::backend::postgres::Postgres;
-use crate::backend::{Backend, Ending, Holder};
+use crate::backend::{Backend, Database, Ending, Holder};
 use crate::error::{Error, Exit, Result};
 use crate::report::Answer;
 use crate::report::lock::{facts, show as page};
@@ -83,7 +82,7 @@ pub async fn end(context: &Context, reason: Option<&str>) -> Result<Answer> {
 }
 
 /// The one that was seen is gone by itself.
-async fn changed(database: &mut Postgres, seen: &Holder) -> Result<Answer> {
+async fn changed(database: &mut Database, seen: &Holder) -> Result<Answer> {
     match database.holder().await? {
         None => Ok(answer(
             &format!("Nobody holds the lock: {seen} has given it back by itself."),

@@ -2,8 +2,7 @@
 
 use super::context::Context;
 use super::engine::{in_motion, lock_wait};
-use crate::backend::postgres::Postgres;
-use crate::backend::{Backend, Thing};
+use crate::backend::{Backend, Database, Thing};
 use crate::cli::ResetArgs;
 use crate::error::{Error, Result};
 use crate::place::Place;
@@ -42,7 +41,7 @@ pub async fn run(context: &Context, args: &ResetArgs) -> Result<Answer> {
     let mut database = context.open().await?;
     let history = database.history().await?;
     if let Some(name) = &args.database {
-        right_name(name, database.database())?;
+        right_name(name, database.name())?;
     }
     let seen = match decide(&set, history.as_ref()) {
         Ok(Some(reset)) => Some(look(&mut database, &reset).await?),
@@ -83,7 +82,7 @@ async fn locked(
     context: &Context,
     args: &ResetArgs,
     set: &MigrationSet,
-    database: &mut Postgres,
+    database: &mut Database,
     agreed: Option<Picture>,
 ) -> Result<Answer> {
     let history = database.history().await?;
@@ -110,11 +109,8 @@ async fn locked(
     Ok(told(database, &picture, false))
 }
 
-fn names(picture: &Picture) -> BTreeSet<(u32, u32, &str)> {
-    let things = picture.drop.iter();
-    things
-        .map(|thing| (thing.class, thing.oid, thing.name.as_str()))
-        .collect()
+fn names(picture: &Picture) -> BTreeSet<(u32, u32, String, String)> {
+    picture.drop.iter().map(Thing::key).collect()
 }
 
 fn decide<'a>(set: &'a MigrationSet, history: Option<&History>) -> Result<Option<Reset<'a>>> {
@@ -133,8 +129,8 @@ fn right_name(given: &str, database: &str) -> Result<()> {
     .next("the --url of the database that is meant, or its right name; kmig config shows where the url comes from"))
 }
 
-fn ask(context: &Context, database: &Postgres, picture: &Picture) -> Result<()> {
-    let name = database.database();
+fn ask(context: &Context, database: &Database, picture: &Picture) -> Result<()> {
+    let name = database.name();
     let question = format!(
         "{}\nThis cannot be taken back. Type the database's name to go on",
         page(picture, name, true)
@@ -149,7 +145,7 @@ fn ask(context: &Context, database: &Postgres, picture: &Picture) -> Result<()> 
 }
 
 /// Asks the catalogue what is there.
-async fn look(database: &mut Postgres, reset: &Reset<'_>) -> Result<Picture> {
+async fn look(database: &mut Database, reset: &Reset<'_>) -> Result<Picture> {
     let left = reset.left.iter().map(|(wanted, _)| wanted);
     let wanted: Vec<&Wanted<'_>> = reset.own.iter().chain(left).collect();
     let mut found = database.find(&wanted).await?;
@@ -163,15 +159,13 @@ async fn look(database: &mut Postgres, reset: &Reset<'_>) -> Result<Picture> {
                 .extend(left_things(wanted, Why::Overloaded, &things));
             continue;
         }
-        let new = things
-            .into_iter()
-            .filter(|thing| taken.insert((thing.class, thing.oid)));
+        let new = things.into_iter().filter(|thing| taken.insert(thing.key()));
         picture.drop.extend(new);
     }
     for ((wanted, why), things) in reset.left.iter().zip(others) {
         let things: Vec<Thing> = things
             .into_iter()
-            .filter(|thing| !taken.contains(&(thing.class, thing.oid)))
+            .filter(|thing| !taken.contains(&thing.key()))
             .collect();
         picture.left.extend(left_things(wanted, *why, &things));
     }
@@ -222,8 +216,8 @@ fn called(thing: &Thing) -> String {
     format!("{} {}", thing.kind, thing.name)
 }
 
-fn nothing(database: &Postgres) -> Answer {
-    let name = database.database();
+fn nothing(database: &Database) -> Answer {
+    let name = database.name();
     Answer::line(format!(
         "Nothing to reset: kmig has no record in the database {name}."
     ))
@@ -265,8 +259,8 @@ fn page(picture: &Picture, database: &str, before: bool) -> String {
     text
 }
 
-fn told(database: &Postgres, picture: &Picture, before: bool) -> Answer {
-    let name = database.database();
+fn told(database: &Database, picture: &Picture, before: bool) -> Answer {
+    let name = database.name();
     let page = page(picture, name, before);
     let first = page.lines().next().unwrap_or_default();
     let dropped: Vec<Value> = picture

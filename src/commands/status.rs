@@ -43,7 +43,7 @@ async fn show(context: &Context, exit_code: bool, page: bool) -> Result<Answer> 
         None => format!("the files are {name}"),
     });
     let data = Page {
-        database: database.database(),
+        database: database.name(),
         app,
         history: history.as_ref(),
         holder,

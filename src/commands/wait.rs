@@ -1,8 +1,7 @@
 //! `kmig wait`.
 
 use super::context::Context;
-use crate::backend::Backend;
-use crate::backend::postgres::Postgres;
+use crate::backend::{Backend, Database};
 use crate::cli::Awaited;
 use crate::error::{Error, Exit, Result};
 use crate::plan::state::{Due, SchemaState};
@@ -49,7 +48,7 @@ pub async fn run(context: &Context, awaited: Awaited, timeout: &str) -> Result<A
 async fn look(
     context: &Context,
     set: &MigrationSet,
-    database: &mut Option<Postgres>,
+    database: &mut Option<Database>,
 ) -> Result<SchemaState> {
     let open = match database {
         Some(open) => open,

@@ -40,7 +40,7 @@ pub fn text(error: &Error, style: Style) -> String {
         let _ = write!(out, "\n  {} {text}", style.bold(&format!("{label:>8}:")));
     };
     if let Some(server) = &error.server {
-        line("sqlstate", &server.code);
+        line(if server.cql { "code" } else { "sqlstate" }, &server.code);
         for (label, text) in [
             ("detail", &server.detail),
             ("hint", &server.hint),
@@ -90,7 +90,7 @@ pub fn document(error: &Error) -> Value {
     };
     let server = error.server.as_ref().map(|server| {
         json!({
-            "sqlstate": server.code,
+            (if server.cql { "code" } else { "sqlstate" }): server.code,
             "detail": server.detail,
             "hint": server.hint,
             "context": server.context,

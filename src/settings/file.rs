@@ -20,8 +20,7 @@ pub struct File {
     pub subsystem: BTreeMap<String, Subsystem>,
     pub gate: Gate,
     pub postgres: Postgres,
-    #[serde(rename = "cassandra")]
-    _cassandra: Cassandra,
+    pub cassandra: Cassandra,
 }
 
 /// `[app]`.
@@ -79,24 +78,51 @@ pub struct Postgres {
     pub reconnect: Option<String>,
 }
 
-/// `[cassandra]`: accepted with the keys of the contract, so that one file serves both engines.
+/// `[cassandra]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Cassandra {
-    #[serde(rename = "replication")]
-    _replication: Option<BTreeMap<String, toml::Value>>,
-    #[serde(rename = "lease")]
-    _lease: Option<String>,
-    #[serde(rename = "user")]
-    _user: Option<String>,
-    #[serde(rename = "password_file")]
-    _password_file: Option<String>,
-    #[serde(rename = "local_datacenter")]
-    _local_datacenter: Option<String>,
-    #[serde(rename = "consistency")]
-    _consistency: Option<String>,
-    #[serde(rename = "tls")]
-    _tls: Option<BTreeMap<String, toml::Value>>,
+pub struct Cassandra {
+    pub replication: Option<BTreeMap<String, toml::Value>>,
+    pub lease: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<String>,
+    pub local_datacenter: Option<String>,
+    pub consistency: Option<String>,
+    pub serial_consistency: Option<String>,
+    pub tls: Option<TlsChoice>,
+    pub agreement: Option<String>,
+    pub connect_timeout: Option<String>,
+    pub request_timeout: Option<String>,
+}
+
+/// `tls`: yes or no, or what it needs.
+#[derive(Debug)]
+pub enum TlsChoice {
+    Switch(bool),
+    Table(Tls),
+}
+
+impl<'de> Deserialize<'de> for TlsChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        // Not an untagged enum: that would hide which key of the table is unknown.
+        match toml::Value::deserialize(input)? {
+            toml::Value::Boolean(on) => Ok(TlsChoice::Switch(on)),
+            table => table
+                .try_into()
+                .map(TlsChoice::Table)
+                .map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// `tls = { … }`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    pub ca: Option<String>,
+    pub cert: Option<String>,
+    pub key: Option<String>,
+    pub verify: Option<String>,
 }
 
 /// Parses the text of kmig.toml.

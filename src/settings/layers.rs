@@ -1,6 +1,7 @@
 //! Flag over environment over file over default, written down as it is decided. Pure.
 
 use super::{Effective, Origin};
+use secrecy::SecretString;
 
 /// Decides value by value and remembers where each came from.
 pub struct Layers<'a> {
@@ -64,6 +65,17 @@ impl<'a> Layers<'a> {
             origin,
         });
         value
+    }
+
+    /// A secret, which only the environment may hold: kmig.toml is committed. Shown as a mask.
+    pub fn secret(&mut self, key: &str) -> Option<SecretString> {
+        let (value, origin) = self.pick(key, None, None, None);
+        self.effective.push(Effective {
+            key: key.to_string(),
+            value: value.as_ref().map(|_| "***".to_string()),
+            origin,
+        });
+        value.map(Into::into)
     }
 
     fn pick(

@@ -1,8 +1,13 @@
 //! The effective configuration: flag over environment over kmig.toml over default, each value with its origin.
 
+mod cassandra;
 pub mod duration;
 mod file;
 mod layers;
+mod replication;
+
+pub use cassandra::{Cassandra, Level, SerialLevel, Tls, Verify};
+pub use replication::Replication;
 
 use crate::error::{Diagnostic, Error, Exit, Result, reason};
 use crate::place::{Place, SourceFile, Span};
@@ -87,6 +92,8 @@ pub struct Settings {
     pub old_transaction: Duration,
     /// How long a run whose session was lost tries to connect again.
     pub reconnect: Duration,
+    /// `[cassandra]`.
+    pub cassandra: Cassandra,
     /// Every value, for `kmig config`.
     pub effective: Vec<Effective>,
 }
@@ -143,6 +150,7 @@ impl Settings {
             values.postgres.reconnect,
             Some("60s"),
         );
+        let cassandra = cassandra::Raw::read(&mut layers, values.cassandra);
         let depends_on = values
             .subsystem
             .into_iter()
@@ -195,7 +203,9 @@ impl Settings {
         if let Some(why) = crate::backend::postgres::names::Names::refuse(&table) {
             return Err(at("table", why));
         }
+        let cassandra = cassandra.check(&root).map_err(|(key, why)| at(key, why))?;
         Ok(Settings {
+            cassandra,
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
             old_transaction: time("postgres.old_transaction", old_transaction)?,

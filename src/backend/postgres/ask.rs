@@ -1,10 +1,11 @@
 //! Check and ready parts, which only ask, and the sweep of backfill parts before the first destructive step.
 
-use super::explain::{absent, pointed};
+use super::explain::absent;
 use super::fault::Fault;
 use super::query::rows;
 use super::script::{Failure, Role, Script};
 use super::{Postgres, lock};
+use crate::backend::point::pointed;
 use crate::backend::{Asked, Event, Violation};
 use crate::error::{Error, Result};
 use crate::plan::schedule::Unit;

@@ -6,10 +6,10 @@ use super::script::{Failure, Role, Stopped};
 use super::watch::Watch;
 use super::{Postgres, lock};
 use crate::backend::Blocker;
+use crate::backend::point::pointed;
 use crate::error::Error;
-use crate::place::{Place, Span};
+use crate::place::Place;
 use crate::plan::schedule::Unit;
-use crate::source::Part;
 use tokio_postgres::error::SqlState;
 
 impl Postgres {
@@ -128,23 +128,4 @@ pub(super) fn place(unit: &Unit<'_>, stopped: &Stopped) -> Option<Place> {
         _ => return None,
     };
     Some(Place::span(&part.file, span))
-}
-
-/// The word of a statement that the server pointed at, or the statement's first.
-pub(super) fn pointed(part: &Part, at: usize, offset: Option<usize>) -> Place {
-    let span = part.statements[at].span;
-    let text = &part.file.text;
-    let from = offset.map_or(span.start, |offset| span.start + offset);
-    let from = if from < span.end { from } else { span.start };
-    Place::span(&part.file, Span::new(from, word_end(text, from, span.end)))
-}
-
-/// The end of the word at an offset, so that the caret marks a word and not a letter.
-fn word_end(text: &str, from: usize, end: usize) -> usize {
-    let rest = &text[from..end];
-    let length = rest
-        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .unwrap_or(rest.len());
-    let first = rest.chars().next().map_or(0, char::len_utf8);
-    from + length.max(first)
 }

@@ -92,6 +92,7 @@ impl From<&DbError> for Fault {
                 detail: owned(db.detail()),
                 hint: owned(db.hint()),
                 context,
+                ..ServerError::default()
             },
             position,
             fatal: matches!(

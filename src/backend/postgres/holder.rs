@@ -16,7 +16,7 @@ impl Postgres {
     ///
     /// # Errors
     /// The server is a standby, where the lock is not, or the connection fails.
-    pub async fn scene(&mut self) -> Result<Option<Scene>> {
+    pub(super) async fn lock_scene(&mut self) -> Result<Option<Scene>> {
         self.refuse_standby()?;
         let names = self.format.map(|_| &self.recorder.names);
         scene(&self.connection.client, self.key, &self.options.run, names).await
@@ -26,7 +26,7 @@ impl Postgres {
     ///
     /// # Errors
     /// The connection fails.
-    pub async fn end(&mut self, holder: &Holder) -> Result<Ending> {
+    pub(super) async fn end_holder(&mut self, holder: &Holder) -> Result<Ending> {
         end(&self.connection.client, self.key, holder).await
     }
 
@@ -35,7 +35,11 @@ impl Postgres {
     ///
     /// # Errors
     /// The rights are missing, or the connection fails.
-    pub async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()> {
+    pub(super) async fn journal_broken(
+        &mut self,
+        holder: &Holder,
+        reason: Option<&str>,
+    ) -> Result<()> {
         if self.format.is_none() {
             return Ok(());
         }

@@ -40,7 +40,9 @@ mod traffic;
 mod watch;
 pub mod wire;
 
-use super::{Asked, Backend, Entry, Event, Halt, Holder, Leftover, Stop, Thing};
+use super::{
+    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
+};
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::History;
@@ -160,16 +162,6 @@ impl Postgres {
             patient: None,
             left_invalid: None,
         })
-    }
-
-    /// The database's name, once [`Backend::history`] has been read.
-    pub fn database(&self) -> &str {
-        &self.database
-    }
-
-    /// Asks the server to cancel the statement that is running, from a connection of its own.
-    pub fn canceller(&self) -> connect::CancelHandle {
-        self.connection.cancel.clone()
     }
 
     /// Ends a transaction that failed, and everything that its part did to the session.
@@ -398,6 +390,26 @@ impl Backend for Postgres {
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
         holder::holder(&self.connection.client, self.key, &self.options.run).await
+    }
+
+    async fn scene(&mut self) -> Result<Option<Scene>> {
+        self.lock_scene().await
+    }
+
+    async fn end(&mut self, holder: &Holder) -> Result<Ending> {
+        self.end_holder(holder).await
+    }
+
+    async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()> {
+        self.journal_broken(holder, reason).await
+    }
+
+    fn name(&self) -> &str {
+        &self.database
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        Some(self.connection.cancel.clone())
     }
 }
 

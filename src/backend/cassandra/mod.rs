@@ -1,0 +1,5 @@
+//! Cassandra.
+
+pub mod connect;
+pub mod fault;
+pub mod target;
