@@ -1,4 +1,4 @@
-# Everything is run through cargo; what needs a Postgres server finds or installs one first (scripts/ensure-postgres)
+# Everything is run through cargo; what needs Postgres or Cassandra finds or installs them first (scripts/ensure-…)
 # and starts throw-away servers of its own.
 
 .DEFAULT_GOAL := help
@@ -14,7 +14,9 @@ test: ## format, lints, and every test; a missing server is a failure
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	bin=$$(scripts/ensure-postgres) && pooler=$$(scripts/ensure-pgbouncer) \
-		&& KMIG_PG_BIN=$$bin KMIG_PGBOUNCER=$$pooler KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
+		&& cassandra=$$(scripts/ensure-cassandra) && cassandra_41=$$(scripts/ensure-cassandra 4.1.10) \
+		&& KMIG_PG_BIN=$$bin KMIG_PGBOUNCER=$$pooler KMIG_CASSANDRA=$$cassandra KMIG_CASSANDRA_41=$$cassandra_41 \
+		KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
 
 demo: ## upgrades the sample under live clients of both versions
 	cargo build --bin kmig --example demo
@@ -24,5 +26,6 @@ bench: ## round trips and times over networks of several speeds
 	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin cargo bench --bench '*'
 
 torture: ## a random walk of migrations, commands and faults: KMIG_MINUTES=10, KMIG_SEED=… repeats one
-	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin KMIG_REQUIRE_SERVERS=1 KMIG_MINUTES=$${KMIG_MINUTES:-10} \
+	bin=$$(scripts/ensure-postgres) && cassandra=$$(scripts/ensure-cassandra) \
+		&& KMIG_PG_BIN=$$bin KMIG_CASSANDRA=$$cassandra KMIG_REQUIRE_SERVERS=1 KMIG_MINUTES=$${KMIG_MINUTES:-10} \
 		cargo test --test faults a_random_walk -- --nocapture

@@ -7,6 +7,7 @@ mod bad_config;
 mod bad_files;
 mod bad_server;
 mod bare_statements;
+mod cassandra_harness;
 mod conninfo_psql;
 mod cql_files;
 mod cql_statements;

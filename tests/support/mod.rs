@@ -9,6 +9,7 @@
 )]
 
 pub mod case;
+pub mod cassandra;
 pub mod fingerprint;
 pub mod kmig;
 pub mod pgbouncer;

@@ -1,0 +1,397 @@
+//! A ring of nodes.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::claim::Claim;
+use super::client::{Answer, Client, Consistency};
+use super::config::{self, Place};
+use super::node::Node;
+use super::tls::{ClientTls, Tls};
+use super::{Options, PATIENCE, pause_a_moment, programs};
+
+/// The port of CQL, of every node and of what stands before it.
+const PORT: u16 = 9042;
+
+/// Running nodes, counted from 1; killed and removed when it is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Mutex<Node>>,
+    options: Options,
+    tls: Option<Tls>,
+    claim: Claim,
+    keyspaces: AtomicU32,
+}
+
+impl Cluster {
+    /// Makes the nodes and starts them all at once.
+    ///
+    /// # Panics
+    /// Where Cassandra is not installed, or a node does not start; the message holds its log.
+    pub fn start(options: Options) -> Self {
+        let claim = Claim::take();
+        let folders: Vec<_> = (0..options.nodes).map(|_| new_folder()).collect();
+        let tls = (options.tls != ClientTls::None).then(|| {
+            // Those of a proxy too: clients meet the certificate there.
+            let addresses = (1..=options.nodes)
+                .flat_map(|node| [0, 1].map(|y| format!("127.{y}.{}.{node}", claim.x)));
+            Tls::make(&folders[0], addresses.collect())
+        });
+        let nodes = (1..)
+            .zip(folders)
+            .map(|(node, folder)| Mutex::new(prepare(&options, node, folder, &claim, tls.as_ref())))
+            .collect();
+        let cluster = Self {
+            nodes,
+            options,
+            tls,
+            claim,
+            keyspaces: AtomicU32::new(0),
+        };
+        let all = 1..=cluster.options.nodes;
+        all.clone().for_each(|node| cluster.node(node).launch());
+        for node in all.clone() {
+            cluster.await_answer(node);
+        }
+        for node in all.clone() {
+            let others = all.clone().filter(|other| *other != node);
+            others.for_each(|other| cluster.await_seen(node, 0, other));
+        }
+        for node in all {
+            // The role cassandra is made after the first answer.
+            cluster.until(&format!("node {node} lets nobody log in"), || {
+                cluster.connect(node).is_ok()
+            });
+        }
+        cluster
+    }
+
+    /// How many nodes there are, running or not.
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A fresh name for a keyspace, which is not made.
+    pub fn keyspace(&self) -> String {
+        format!("test_{}", self.keyspaces.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The URL of a keyspace for the superuser, by the first node.
+    pub fn url(&self, keyspace: &str) -> String {
+        self.url_at(self.contact(1), keyspace)
+    }
+
+    /// The URL of a keyspace for the superuser, by an address.
+    pub fn url_at(&self, address: SocketAddr, keyspace: &str) -> String {
+        let login = match self.options.auth {
+            true => "cassandra:cassandra@",
+            false => "",
+        };
+        format!("cassandra://{login}{address}/{keyspace}")
+    }
+
+    /// Where a node listens.
+    pub fn contact(&self, node: usize) -> SocketAddr {
+        self.address(0, node)
+    }
+
+    /// Where a `FrameProxy` stands before a node.
+    pub fn proxy_contact(&self, node: usize) -> SocketAddr {
+        assert!(self.options.proxied, "start the cluster with proxied");
+        self.address(1, node)
+    }
+
+    fn address(&self, y: u8, node: usize) -> SocketAddr {
+        let last = u8::try_from(node).expect("few nodes");
+        ([127, y, self.claim.x, last], PORT).into()
+    }
+
+    /// Certificates and a client's key, where clients speak TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// Runs statements at QUORUM through the first node that works, in the keyspace where it is there. The rows of all of
+    /// them come back, a line each, `|` between columns. What changes the schema is waited for on every node that works.
+    pub fn cql(&self, keyspace: &str, text: &str) -> Result<String, String> {
+        let node = (1..=self.size()).find(|node| self.node(*node).works());
+        let node = node.ok_or("no node works")?;
+        let (rows, changed) = self.ask(node, keyspace, text, Consistency::Quorum)?;
+        if changed {
+            self.await_agreement();
+        }
+        Ok(rows)
+    }
+
+    /// [`Cluster::cql`] for statements that must not fail.
+    ///
+    /// # Panics
+    /// When one does.
+    #[track_caller]
+    pub fn run(&self, keyspace: &str, text: &str) -> String {
+        self.cql(keyspace, text)
+            .unwrap_or_else(|error| panic!("{error}\non: {text}"))
+    }
+
+    /// Runs statements at ONE through exactly this node, and waits for no other.
+    pub fn node_cql(&self, node: usize, keyspace: &str, text: &str) -> Result<String, String> {
+        self.node_cql_at(node, keyspace, text, Consistency::One)
+    }
+
+    /// [`Cluster::node_cql`] at a consistency.
+    pub fn node_cql_at(
+        &self,
+        node: usize,
+        keyspace: &str,
+        text: &str,
+        consistency: Consistency,
+    ) -> Result<String, String> {
+        Ok(self.ask(node, keyspace, text, consistency)?.0)
+    }
+
+    /// Makes a fresh keyspace with a replica on each node, and returns its name.
+    pub fn create_keyspace(&self) -> String {
+        let name = self.keyspace();
+        let replicas = self.size();
+        self.run(
+            "",
+            &format!(
+                "create keyspace {name} with replication = {{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}"
+            ),
+        );
+        name
+    }
+
+    /// Waits until every node that works has the same schema.
+    ///
+    /// # Panics
+    /// Where they never do.
+    pub fn await_agreement(&self) {
+        self.until("the nodes do not agree on the schema", || {
+            let working = (1..=self.size()).filter(|node| self.node(*node).works());
+            let version = "select schema_version from system.local";
+            let versions: Result<Vec<_>, _> = working
+                .map(|node| self.node_cql(node, "", version))
+                .collect();
+            versions.is_ok_and(|versions| versions.windows(2).all(|two| two[0] == two[1]))
+        });
+    }
+
+    /// Ends a node at once, as a crash would. Data and commit log stay; the others are not waited for.
+    pub fn kill(&self, node: usize) {
+        self.node(node).kill();
+    }
+
+    /// Stops a node where it is: its connections stay open, and nothing is answered.
+    pub fn pause(&self, node: usize) {
+        self.node(node).pause(true);
+    }
+
+    /// Lets a paused node go on.
+    pub fn cont(&self, node: usize) {
+        self.node(node).pause(false);
+    }
+
+    /// Starts a node on its data, killing it first where it runs; waits until it answers, and until it and the others that
+    /// work see each other.
+    pub fn restart(&self, node: usize) {
+        if self.node(node).pid() != 0 {
+            self.kill(node);
+        }
+        let others: Vec<_> = (1..=self.size())
+            .filter(|other| *other != node && self.node(*other).works())
+            .map(|other| (other, self.node(other).log().len()))
+            .collect();
+        let seen = self.node(node).log().len();
+        self.node(node).launch();
+        self.await_answer(node);
+        for (other, seen_by_other) in others {
+            self.await_seen(node, seen, other);
+            self.await_seen(other, seen_by_other, node);
+        }
+    }
+
+    /// Sets a node's clock ahead of the machine's by so many seconds, or behind it.
+    pub fn set_clock(&self, node: usize, seconds: i64) {
+        assert!(self.options.clocks, "start the cluster with clocks");
+        write_clock(self.node(node).folder().join("clock"), seconds);
+    }
+
+    /// The process id of a node; 0 where it does not run.
+    pub fn pid(&self, node: usize) -> u32 {
+        self.node(node).pid()
+    }
+
+    /// The folder of a node: `data`, `log`, `cassandra.yaml`.
+    pub fn folder(&self, node: usize) -> PathBuf {
+        self.node(node).folder().to_owned()
+    }
+
+    /// Everything that a node has logged, over all its starts.
+    pub fn log(&self, node: usize) -> String {
+        self.node(node).log()
+    }
+
+    /// A failed test leaves its locks poisoned; what they guard is still sound.
+    fn node(&self, node: usize) -> MutexGuard<'_, Node> {
+        assert!(node > 0, "nodes are counted from 1");
+        let node = &self.nodes[node - 1];
+        node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect(&self, node: usize) -> Result<Client, String> {
+        let mut client = Client::knock(self.contact(node), self.tls())?;
+        client.log_in("cassandra", "cassandra")?;
+        Ok(client)
+    }
+
+    /// The rows, and whether the schema was changed.
+    fn ask(
+        &self,
+        node: usize,
+        keyspace: &str,
+        text: &str,
+        consistency: Consistency,
+    ) -> Result<(String, bool), String> {
+        let mut client = self.connect(node)?;
+        let mut inside = false;
+        let mut answers = Answer::default();
+        for statement in kmig::cql::split(text).statements {
+            if !inside && !keyspace.is_empty() {
+                // Before it is made every statement names it itself.
+                let usable = format!("use \"{keyspace}\"");
+                inside = client.query(&usable, consistency).is_ok();
+            }
+            let statement = &text[statement.span.start..statement.span.end];
+            let answer = client.query(statement, consistency)?;
+            answers.rows.extend(answer.rows);
+            answers.changed_schema |= answer.changed_schema;
+        }
+        Ok((answers.rows.join("\n"), answers.changed_schema))
+    }
+
+    fn await_answer(&self, node: usize) {
+        self.until(&format!("node {node} does not answer"), || {
+            let runs = self.node(node).runs();
+            assert!(runs, "node {node} has ended:\n{}", self.tail(node));
+            Client::knock(self.contact(node), self.tls()).is_ok()
+        });
+    }
+
+    /// Waits until the log of a node, behind its first bytes, says that another node is up. The log tells it without a
+    /// login, and even where clients cannot connect.
+    fn await_seen(&self, node: usize, behind: usize, other: usize) {
+        let line = format!("/{}:7000 is now UP", self.contact(other).ip());
+        self.until(&format!("node {node} does not see node {other}"), || {
+            self.log(node)[behind..].contains(&line)
+        });
+    }
+
+    fn until(&self, otherwise: &str, mut is_so: impl FnMut() -> bool) {
+        let since = Instant::now();
+        while !is_so() {
+            if since.elapsed() > PATIENCE {
+                let mut logs = String::new();
+                for node in 1..=self.size() {
+                    let _ = writeln!(logs, "node {node}:\n{}", self.tail(node));
+                }
+                panic!("{otherwise}\n{logs}");
+            }
+            pause_a_moment();
+        }
+    }
+
+    /// The end of a node's log.
+    fn tail(&self, node: usize) -> String {
+        let log = self.log(node);
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+/// Writes a node's configuration; it does not run yet.
+fn prepare(
+    options: &Options,
+    node: usize,
+    folder: PathBuf,
+    claim: &Claim,
+    tls: Option<&Tls>,
+) -> Node {
+    let version = options.version_of(node);
+    let missing = || {
+        let number = version.number();
+        format!("no Cassandra {number}: run scripts/ensure-cassandra {number}")
+    };
+    let java = programs::java().unwrap_or_else(|| panic!("{}", missing()));
+    let jars = version.jars().unwrap_or_else(|| panic!("{}", missing()));
+    let (prefix, told) = (format!("127.0.{}", claim.x), format!("127.1.{}", claim.x));
+    let place = Place {
+        node,
+        prefix: &prefix,
+        told: options.proxied.then_some(told.as_str()),
+        folder: &folder,
+        tls,
+    };
+    let files = [
+        ("cassandra.yaml", config::yaml(options, &place)),
+        ("java.args", config::java_arguments(options, &place)),
+        ("logback.xml", config::LOGBACK.to_owned()),
+    ];
+    for (name, text) in files {
+        fs::write(folder.join(name), text).expect("write a node's configuration");
+    }
+    let mut command = Vec::new();
+    if options.clocks {
+        let library = programs::faketime().expect("no faketime: apt-get install libfaketime");
+        let clock = folder.join("clock");
+        write_clock(clock.clone(), 0);
+        command.extend([
+            "env".to_owned(),
+            format!("LD_PRELOAD={}", library.display()),
+            format!("FAKETIME_TIMESTAMP_FILE={}", clock.display()),
+            "FAKETIME_NO_CACHE=1".to_owned(),
+            // Waiting inside Java goes by the monotonic clock, and would never end or end at once.
+            "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
+        ]);
+    }
+    command.extend([
+        java.display().to_string(),
+        format!("@{}/java.args", folder.display()),
+        format!("-javaagent:{}", jamm(&jars).display()),
+        "-cp".to_owned(),
+        format!("{}/*", jars.display()),
+        "org.apache.cassandra.service.CassandraDaemon".to_owned(),
+    ]);
+    Node::new(folder, &command, &claim.file)
+}
+
+/// The agent by which Cassandra measures its memory.
+fn jamm(jars: &std::path::Path) -> PathBuf {
+    let jars = fs::read_dir(jars).expect("the folder of the jars");
+    let mut paths = jars.flatten().map(|jar| jar.path());
+    let is_jamm = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("jamm-") && name.ends_with(".jar")
+    };
+    paths.find(is_jamm).expect("jamm is among the jars")
+}
+
+/// Replaced in one step: the node reads it at any moment.
+fn write_clock(clock: PathBuf, seconds: i64) {
+    let new = clock.with_extension("new");
+    fs::write(&new, format!("{seconds:+}s\n")).expect("write the clock");
+    fs::rename(&new, &clock).expect("set the clock");
+}
+
+fn new_folder() -> PathBuf {
+    tempfile::Builder::new()
+        .prefix("kmig-cassandra-")
+        .tempdir()
+        .expect("make a temporary folder")
+        .keep()
+}
