@@ -235,7 +235,6 @@ async fn ask<B: Backend>(
         .into_iter()
         .map(|(column, value)| format!("{column} = {}", value.as_deref().unwrap_or("NULL")))
         .collect();
-    let span = part.statements[statement].span;
     Err(Error::new(
         Exit::Refused,
         format!(
@@ -244,7 +243,7 @@ async fn ask<B: Backend>(
             row.join(", ")
         ),
     )
-    .at(Place::span(&part.file, span))
+    .at(part.place(statement))
     .now(now)
     .next(next))
 }

@@ -4,6 +4,7 @@
 use crate::run::{Process, RunId, machine_digits};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::time::Duration;
 
 /// The name of this run.
 pub fn this_run() -> RunId {
@@ -20,6 +21,16 @@ pub fn this_run() -> RunId {
             start: u64::from(fastrand::u32(..)),
         },
     }
+}
+
+/// Time since the machine was started, the time in which it slept included: a lease goes on meanwhile (traps C8).
+pub fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    // It begins with 0, and has less than a second of nanoseconds.
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// Whether a run is proved dead: it ran on this machine, and its process is gone.

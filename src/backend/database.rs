@@ -1,5 +1,6 @@
 //! The database of the url, whichever engine it is.
 
+use super::cassandra::Cassandra;
 use super::postgres::Postgres;
 use super::{
     Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Thing,
@@ -16,6 +17,8 @@ use std::time::Duration;
 pub enum Database {
     /// Postgres.
     Postgres(Box<Postgres>),
+    /// Cassandra.
+    Cassandra(Box<Cassandra>),
 }
 
 /// Hands a call on to the engine in use.
@@ -23,6 +26,7 @@ macro_rules! to_engine {
     ($self:ident, $engine:ident => $call:expr) => {
         match $self {
             Database::Postgres($engine) => $call,
+            Database::Cassandra($engine) => $call,
         }
     };
 }

@@ -2,9 +2,11 @@
 
 pub mod cassandra;
 mod database;
+pub mod files;
 mod others;
 mod point;
 pub mod postgres;
+pub mod tls;
 
 pub use database::Database;
 pub use others::{Blocker, Ending, Holder, LastLine, Leftover, Scene, Waiting};

@@ -1,5 +1,6 @@
 //! What every command has at hand: settings, terminal, the way to files and to the database.
 
+use crate::backend::cassandra::{self, Cassandra, target::Target};
 use crate::backend::postgres::{self, Postgres, environment};
 use crate::backend::{Backend, Canceller, Database, Stop};
 use crate::cli::Global;
@@ -10,6 +11,7 @@ use crate::report::style::Style;
 use crate::settings::Settings;
 use crate::source::{Dialect, MigrationSet, load, parse};
 use secrecy::ExposeSecret;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 
@@ -57,7 +59,6 @@ impl Context {
     /// # Errors
     /// An engine that this kmig has not got, or everything that is wrong in the files, at once.
     pub fn migrations(&self) -> Result<MigrationSet> {
-        engine(self.settings()?)?;
         self.files()
     }
 
@@ -91,9 +92,16 @@ impl Context {
     /// No url, one that cannot be read, or a server that cannot be reached.
     pub async fn open(&self) -> Result<Database> {
         let settings = self.settings()?;
-        engine(settings)?;
+        let engine = async {
+            Ok::<_, Error>(match settings.dialect()? {
+                Dialect::Postgres => Database::Postgres(Box::new(self.postgres(settings).await?)),
+                Dialect::Cassandra => {
+                    Database::Cassandra(Box::new(self.cassandra(settings).await?))
+                }
+            })
+        };
         let database = tokio::select! {
-            opened = self.postgres(settings) => Database::Postgres(Box::new(opened?)),
+            opened = engine => opened?,
             () = self.stop.wanted() => return Err(self
                 .stop
                 .check()
@@ -127,6 +135,25 @@ impl Context {
             stop: self.stop.clone(),
         };
         Postgres::open(&target, options).await
+    }
+
+    async fn cassandra(&self, settings: &Settings) -> Result<Cassandra> {
+        let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
+        let run = machine::this_run();
+        let own = &settings.cassandra;
+        let target = Target::read(url, own, &run)?;
+        let options = cassandra::Options {
+            table: settings.table.clone(),
+            replication: own.replication.as_ref().map(|map| map.cql()),
+            lease: own.lease,
+            agreement: own.agreement,
+            request_timeout: own.request_timeout,
+            without: BTreeSet::new(),
+            run,
+            by: who(),
+            stop: self.stop.clone(),
+        };
+        Cassandra::open(&target, options).await
     }
 
     /// Says what a signal cancels from now on, where there is anything.
@@ -194,18 +221,6 @@ impl Context {
             }
             error => Error::usage(format!("the question could not be asked: {error}")).next(next),
         }
-    }
-}
-
-/// Refuses a url whose engine is not there yet.
-fn engine(settings: &Settings) -> Result<()> {
-    match settings.dialect()? {
-        Dialect::Postgres => Ok(()),
-        Dialect::Cassandra => Err(Error::usage(
-            "this kmig has no Cassandra engine yet: of .cql files it only knows init, new, check and config",
-        )
-        .now("nothing was run")
-        .next("kmig check")),
     }
 }
 

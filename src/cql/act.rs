@@ -130,6 +130,34 @@ pub struct Create {
     pub options: Vec<String>,
     /// The id of `WITH id = …`.
     pub id: Option<String>,
+    /// Where an id may be put into the text of a table or view that has none.
+    pub id_place: Option<IdPlace>,
+    /// The table that a view shows.
+    pub base: Option<Name>,
+    /// What an index is on; several or none for some custom ones.
+    pub targets: Vec<Target>,
+    /// The class of a custom index or a trigger, as it is written.
+    pub class: Option<String>,
+    /// The body of a function.
+    pub body: Option<String>,
+}
+
+/// Where `id = …` is to stand in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdPlace {
+    /// The byte behind which it stands, from the start of the text.
+    pub at: usize,
+    /// Whether this is behind WITH, with other options to follow.
+    pub behind_with: bool,
+}
+
+/// What an index is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `keys`, `values`, `entries` or `full`, where the statement says so.
+    pub of: Option<&'static str>,
+    /// The column.
+    pub column: String,
 }
 
 /// A column of a table, or a field of a type.

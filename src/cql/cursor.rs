@@ -57,6 +57,12 @@ impl<'a> Cursor<'a> {
         self.tokens.get(self.at).copied()
     }
 
+    /// Where the last token that was passed ends.
+    pub fn behind(&self) -> usize {
+        let last = self.at.checked_sub(1).map(|last| self.tokens[last]);
+        last.map_or(0, |token| token.span.end)
+    }
+
     /// Whether nothing is left.
     pub fn at_end(&self) -> bool {
         self.at == self.tokens.len()

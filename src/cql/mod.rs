@@ -10,16 +10,22 @@ use crate::place::{Problem, Span};
 
 mod act;
 mod cursor;
+mod kind;
 pub mod lexer;
+pub mod made;
 mod parse;
+pub mod proof;
+pub mod schema;
 mod split;
+mod text;
 
 pub use act::{
-    Act, Batch, BatchKind, Change, Column, Create, Key, Name, Object, Unrepeatable, Write,
-    WriteVerb,
+    Act, Batch, BatchKind, Change, Column, Create, IdPlace, Key, Name, Object, Target,
+    Unrepeatable, Write, WriteVerb,
 };
 pub use parse::parse;
 pub use split::split;
+pub use text::{blotted, safe_text, with_id};
 
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]

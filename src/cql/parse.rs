@@ -3,7 +3,7 @@
 //! A definition is understood whole or not at all: what has a token too many is [`Act::Other`]. Of conditions, terms
 //! and options only what somebody asks for is looked at.
 
-use super::act::{Act, Name, Object};
+use super::act::{Act, IdPlace, Name, Object};
 use super::cursor::{Cursor, significant};
 use super::lexer::Kind;
 use crate::place::Span;
@@ -11,6 +11,8 @@ use crate::place::Span;
 mod alter;
 mod create;
 mod write;
+
+pub(super) use create::target;
 
 /// What the statement at `span` does.
 pub fn parse(text: &str, span: Span) -> Act {
@@ -155,15 +157,24 @@ fn use_keyspace(mut cursor: Cursor) -> Option<Act> {
 struct Options {
     names: Vec<String>,
     id: Option<String>,
+    place: Option<IdPlace>,
 }
 
 /// `WITH option AND option …` up to the end; nothing where there is no WITH.
 fn options(cursor: &mut Cursor) -> Option<Options> {
     let mut options = Options::default();
+    let mut place = |cursor: &Cursor, behind_with| {
+        options.place = Some(IdPlace {
+            at: cursor.behind(),
+            behind_with,
+        });
+    };
     if !cursor.eat(&["with"]) {
+        place(cursor, false);
         cursor.end()?;
         return Some(options);
     }
+    place(cursor, true);
     loop {
         if cursor.eat(&["compact", "storage"]) {
             options.names.push("compact storage".into());

@@ -5,7 +5,9 @@
 
 pub mod adopt;
 mod bootstrap;
+mod effects;
 mod finish;
+pub mod gone;
 pub mod history;
 pub mod refusal;
 pub mod reset;

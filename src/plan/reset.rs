@@ -7,10 +7,12 @@ use super::in_agreement;
 use super::refusal::Refusal;
 use super::state::SchemaState;
 use super::there::{Proof, There, Wanted};
+use crate::cql;
 use crate::place::Span;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
+use crate::sql::cut::Segment;
 use crate::sql::made::{Effect, Kind, Object, altered, attached};
-use crate::sql::{Class, Statement, Verb};
+use crate::sql::{Statement, Verb};
 
 /// What a reset does.
 #[derive(Debug, Default)]
@@ -82,13 +84,13 @@ pub fn plan<'a>(set: &'a MigrationSet, history: &History) -> Result<Reset<'a>, R
     let mut there = There::default();
     let mut unseen = Vec::new();
     for (part, done, proof) in parts(set, history) {
-        there.run(part, 0..done, proof, |there, statement, effects| {
+        there.run(part, 0..done, proof, |there, at, effects| {
             if proof == Proof::Made {
-                unseen.extend(stays(part, there, statement, effects));
+                unseen.extend(stays(part, there, at, effects));
             }
         });
-        let next = part.statements.get(done);
-        if next.is_some_and(|next| matches!(next.class, Class::Bare(_))) {
+        // Where the statement and its record are one transaction, there is no doubt.
+        if part.segments.contains(&Segment::Bare(done)) {
             there.run(part, done..done + 1, Proof::InDoubt, |_, _, _| {});
         }
     }
@@ -131,7 +133,7 @@ fn stands_alone(object: &Object) -> bool {
 }
 
 /// The parts that have run, in the order in which they did, with the number of statements that are done.
-fn parts<'a>(set: &'a MigrationSet, history: &History) -> Vec<(&'a Part, usize, Proof)> {
+pub(super) fn parts<'a>(set: &'a MigrationSet, history: &History) -> Vec<(&'a Part, usize, Proof)> {
     let mut found = Vec::new();
     for (at, migration) in set.migrations.iter().enumerate() {
         let Some(applied) = history.applied.get(&migration.id) else {
@@ -170,7 +172,7 @@ fn ran<'a>(
     kind: PartKind,
 ) -> Option<(&'a Part, usize)> {
     let part = migration.part(kind)?;
-    let length = part.statements.len();
+    let length = part.len();
     if let Some(done) = applied.progress.done_of(kind) {
         return Some((part, done.min(length)));
     }
@@ -187,15 +189,63 @@ fn ran<'a>(
 fn stays<'a>(
     part: &'a Part,
     there: &There<'_>,
-    statement: &Statement,
+    at: usize,
     effects: &[Effect],
 ) -> Option<Unseen<'a>> {
-    let text = &part.file.text;
-    let span = statement.span;
+    let span = part.span(at)?;
     let own = |object: &Object| {
         let made = |found: &&Wanted<'_>| found.proof == Proof::Made && found.object.matches(object);
         there.found.iter().any(|found| made(&found))
     };
+    let why = match (part.statements.get(at), part.cql.get(at)) {
+        (Some(statement), _) => sql_stays(&part.file.text, statement, effects, &own)?,
+        (_, Some(statement)) => cql_stays(&statement.act, effects, &own)?,
+        _ => return None,
+    };
+    let shown = part.shown(at);
+    let words: Vec<&str> = shown.split_whitespace().take(WORDS).collect();
+    Some(Unseen {
+        words: words.join(" "),
+        part,
+        span,
+        why,
+    })
+}
+
+fn cql_stays(
+    act: &cql::Act,
+    effects: &[Effect],
+    own: &impl Fn(&Object) -> bool,
+) -> Option<&'static str> {
+    match act {
+        cql::Act::Create(made) if matches!(made.object, cql::Object::Role(_)) => Some(SERVERS),
+        cql::Act::Alter {
+            object: cql::Object::Role(_),
+            ..
+        } => Some(SERVERS),
+        cql::Act::Create(_) | cql::Act::Alter { .. } if effects.is_empty() => {
+            match cql::made::altered(act) {
+                Some(object) if own(&object) => None,
+                Some(_) => Some(OF_OTHERS),
+                None => Some(UNTOLD),
+            }
+        }
+        cql::Act::Other => Some(UNTOLD),
+        _ => None,
+    }
+}
+
+const SERVERS: &str = "it is the server's, not this database's";
+const OF_OTHERS: &str = "it changed what is not kmig's";
+const UNTOLD: &str = "kmig cannot tell what it made";
+
+fn sql_stays(
+    text: &str,
+    statement: &Statement,
+    effects: &[Effect],
+    own: &impl Fn(&Object) -> bool,
+) -> Option<&'static str> {
+    let span = statement.span;
     let words: Vec<&str> = span.of(text).split_whitespace().take(WORDS).collect();
     let word = |at: usize| {
         words
@@ -206,31 +256,25 @@ fn stays<'a>(
         word(1).as_str(),
         "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SYSTEM"
     );
-    let why = match word(0).as_str() {
-        "CREATE" | "ALTER" if cluster => "it is the server's, not this database's",
-        "CREATE" if effects.is_empty() && temporary(&word) => return None,
+    match word(0).as_str() {
+        "CREATE" | "ALTER" if cluster => Some(SERVERS),
+        "CREATE" if effects.is_empty() && temporary(&word) => None,
         "CREATE" if effects.is_empty() => match attached(text, span) {
-            Some(table) if own(&Object::table(table.clone())) => return None,
-            Some(_) => Why::OfAnother.words(),
-            None => "kmig cannot tell what it made",
+            Some(table) if own(&Object::table(table.clone())) => None,
+            Some(_) => Some(Why::OfAnother.words()),
+            None => Some(UNTOLD),
         },
         "ALTER" if effects.is_empty() => match altered(text, span) {
-            Some(object) if own(&object) => return None,
-            _ => "it changed what is not kmig's",
+            Some(object) if own(&object) => None,
+            _ => Some(OF_OTHERS),
         },
-        "DO" | "CALL" => "it may have made something",
-        "IMPORT" => "kmig cannot tell what it made",
+        "DO" | "CALL" => Some("it may have made something"),
+        "IMPORT" => Some(UNTOLD),
         _ if statement.verb == Verb::Query && statement.writes.contains(&Verb::Other) => {
-            "kmig cannot tell what it made"
+            Some(UNTOLD)
         }
-        _ => return None,
-    };
-    Some(Unseen {
-        words: words.join(" "),
-        part,
-        span,
-        why,
-    })
+        _ => None,
+    }
 }
 
 /// First words of a statement that are shown.

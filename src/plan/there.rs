@@ -1,9 +1,10 @@
 //! What parts have made by name and left there: statement after statement, with what later ones drop, rename and move.
 //! Pure.
 
+use super::effects::{effects, proves};
 use crate::place::Span;
 use crate::source::Part;
-use crate::sql::made::{Effect, Kind, Object, effects, proves, same};
+use crate::sql::made::{Effect, Kind, Object, same};
 use crate::sql::{Class, Name, Statement, Verb};
 use std::ops::Range;
 
@@ -52,29 +53,32 @@ impl<'a> There<'a> {
         part: &'a Part,
         statements: Range<usize>,
         proof: Proof,
-        mut each: impl FnMut(&Self, &'a Statement, &[Effect]),
+        mut each: impl FnMut(&Self, usize, &[Effect]),
     ) {
         let text = &part.file.text;
-        let (before, ran) = part.statements[..statements.end].split_at(statements.start);
-        let setting = |statement: &&'a Statement| statement.class == Class::Session;
-        let replayed = before.iter().filter(setting);
+        // CQL has no settings of a session.
+        let before = part.statements.iter().take(statements.start);
+        let replayed = before.filter(|statement| statement.class == Class::Session);
         let mut session: Vec<&str> = replayed.map(|found| found.span.of(text)).collect();
         // In force to the end of their transaction.
         let mut local: Vec<&str> = Vec::new();
-        for (statement, at) in ran.iter().zip(statements) {
+        for at in statements {
             if part.segments.iter().any(|segment| segment.starts_at(at)) {
                 local.clear();
             }
-            match statement.class {
-                Class::Session => session.push(statement.span.of(text)),
-                _ if local_setting(text, statement) => local.push(statement.span.of(text)),
-                _ => {}
+            if let Some(statement) = part.statements.get(at) {
+                match statement.class {
+                    Class::Session => session.push(statement.span.of(text)),
+                    _ if local_setting(text, statement) => local.push(statement.span.of(text)),
+                    _ => {}
+                }
             }
             let settings: Vec<&str> = session.iter().chain(&local).copied().collect();
-            let effects = effects(text, statement.span);
-            each(self, statement, &effects);
+            let effects = effects(part, at);
+            each(self, at, &effects);
+            let span = part.span(at).unwrap_or_default();
             let proof = match proof {
-                Proof::Made if !proves(text, statement.span) => Proof::Unproved,
+                Proof::Made if !proves(part, at) => Proof::Unproved,
                 proof => proof,
             };
             for effect in effects {
@@ -84,7 +88,7 @@ impl<'a> There<'a> {
                 self.take(effect, |object| Wanted {
                     object,
                     part,
-                    span: statement.span,
+                    span,
                     settings: settings.clone(),
                     proof,
                 });

@@ -7,7 +7,7 @@ use crate::place::line_column;
 use crate::plan::Plan;
 use crate::plan::schedule::{Unit, units};
 use crate::source::{MigrationId, MigrationSet, PartKind};
-use crate::sql::Class;
+use crate::sql::{Class, Statement};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -73,7 +73,7 @@ pub fn answer(command: &str, set: &MigrationSet, plan: &Plan, style: Style) -> A
         line(&heading(unit, style));
         for at in unit.range.clone() {
             if let Some(part) = unit.part {
-                let words = part.statements[at].span.of(&part.file.text);
+                let words = part.shown(at);
                 for words in words.lines().take(LINES_SHOWN) {
                     line(&format!("   {words}"));
                 }
@@ -83,7 +83,7 @@ pub fn answer(command: &str, set: &MigrationSet, plan: &Plan, style: Style) -> A
                         count(words.lines().count() - LINES_SHOWN, "line")
                     )));
                 }
-                if let Some(data) = part.statements[at].copy_data {
+                if let Some(data) = part.statements.get(at).and_then(|found| found.copy_data) {
                     let rows = data.of(&part.file.text).lines().count();
                     line(&style.dim(&format!("   … {} of data", count(rows, "line"))));
                 }
@@ -125,8 +125,8 @@ fn asked(
                 style.bold(&part.file.path),
                 style.dim(&format!("· {why}"))
             ));
-            for statement in &part.statements {
-                for words in statement.span.of(&part.file.text).lines().take(LINES_SHOWN) {
+            for at in 0..part.len() {
+                for words in part.shown(at).lines().take(LINES_SHOWN) {
                     line(&format!("   {words}"));
                 }
             }
@@ -197,13 +197,13 @@ fn document(
                 .clone()
                 .filter_map(|at| {
                     let part = unit.part?;
-                    let statement = &part.statements[at];
-                    let place = line_column(&part.file.text, statement.span.start);
+                    let place = line_column(&part.file.text, part.span(at)?.start);
+                    let class = part.statements.get(at).map_or(NO_TRANSACTION, class_name);
                     Some(json!({
                         "line": place.line,
                         "column": place.column,
-                        "sql": statement.span.of(&part.file.text),
-                        "class": class(&statement.class),
+                        "sql": part.shown(at),
+                        "class": class,
                     }))
                 })
                 .collect();
@@ -229,12 +229,60 @@ fn document(
     }))
 }
 
-fn class(class: &Class) -> &'static str {
-    match class {
+/// The class of what runs outside a transaction, as all of CQL does.
+const NO_TRANSACTION: &str = "no-transaction";
+
+fn class_name(statement: &Statement) -> &'static str {
+    match statement.class {
         Class::Plain => "plain",
         Class::Lone => "lone",
         Class::Session => "session",
         Class::Own => "own-transaction",
-        Class::Bare(_) => "no-transaction",
+        Class::Bare(_) => NO_TRANSACTION,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{App, Command, plan};
+    use crate::source::load::{Content, Entry, Folder};
+    use crate::source::{Dialect, parse};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn cql_is_shown_and_its_passwords_are_not() {
+        let text =
+            b"CREATE TABLE t (a int PRIMARY KEY);\nCREATE ROLE r WITH PASSWORD = 'hunter2';\n";
+        let file = Entry {
+            name: "up.cql".to_string(),
+            path: "migrations/001_x/up.cql".to_string(),
+            content: Content::Text(text.to_vec()),
+        };
+        let folder = Folder {
+            path: "migrations/001_x".to_string(),
+            entries: vec![file],
+        };
+        let root = Folder {
+            path: "migrations".to_string(),
+            entries: vec![Entry {
+                name: "001_x".to_string(),
+                path: folder.path.clone(),
+                content: Content::Folder(folder),
+            }],
+        };
+        let set = parse::set(root, &BTreeMap::new(), Dialect::Cassandra).expect("in order");
+        let made = plan(&set, None, &App::default(), &Command::Bootstrap).expect("a plan");
+        let answer = answer("bootstrap", &set, &made, Style { colour: false });
+        let document = Value::Object(answer.document).to_string();
+        for shown in [&answer.text, &document] {
+            assert!(shown.contains("CREATE TABLE t"), "{shown}");
+            assert!(shown.contains("PASSWORD = '***'"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        // An error's line has the same length without it.
+        let part = set.migrations[0].part(PartKind::Up).expect("the part");
+        assert!(!format!("{:?}", part.place(1)).contains("hunter2"));
+        assert_eq!(part.place(1).label(), "migrations/001_x/up.cql:2:1");
     }
 }

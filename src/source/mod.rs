@@ -7,9 +7,10 @@ pub mod parse;
 mod rules;
 
 use crate::cql;
-use crate::place::{SourceFile, Span};
+use crate::place::{Place, SourceFile, Span};
 use crate::sql::{Statement, cut::Segment};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -149,6 +150,31 @@ impl Part {
     pub fn span(&self, at: usize) -> Option<Span> {
         let sql = self.statements.get(at).map(|statement| statement.span);
         sql.or_else(|| self.cql.get(at).map(|statement| statement.span))
+    }
+
+    /// The text of a statement as it may be shown: of CQL without passwords.
+    pub fn shown(&self, at: usize) -> Cow<'_, str> {
+        let text = &self.file.text;
+        match self.cql.get(at) {
+            Some(statement) => cql::safe_text(text, statement),
+            None => Cow::Borrowed(self.span(at).unwrap_or_default().of(text)),
+        }
+    }
+
+    /// The place of a statement for an error, without passwords of CQL.
+    pub fn place(&self, at: usize) -> Place {
+        let span = self.span(at).unwrap_or_default();
+        match self
+            .cql
+            .get(at)
+            .map(|found| cql::blotted(&self.file.text, found))
+        {
+            Some(Cow::Owned(text)) => {
+                let path = self.file.path.clone();
+                Place::span(&SourceFile { path, text }, span)
+            }
+            _ => Place::span(&self.file, span),
+        }
     }
 
     /// The checksum that seals this part once so many of its statements are done: of the whole text once all are.

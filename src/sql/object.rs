@@ -18,8 +18,10 @@ pub enum Kind {
     Index,
     /// A type or a domain.
     Type,
-    /// A function, procedure or aggregate, whatever its arguments.
+    /// A function, procedure or aggregate, whatever its arguments; of Cassandra no aggregate.
     Function,
+    /// An aggregate of Cassandra, where DROP FUNCTION takes none.
+    Aggregate,
     /// A schema.
     Schema,
     /// An extension.
@@ -61,6 +63,7 @@ impl Kind {
             Kind::Index => "index",
             Kind::Type => "type",
             Kind::Function => "function",
+            Kind::Aggregate => "aggregate",
             Kind::Schema => "schema",
             Kind::Extension => "extension",
             Kind::Trigger => "trigger",

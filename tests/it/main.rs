@@ -10,6 +10,7 @@ mod bare_statements;
 mod cassandra_harness;
 mod conninfo_psql;
 mod cql_files;
+mod cql_proof;
 mod cql_statements;
 mod cqlsh_splits;
 mod docs;

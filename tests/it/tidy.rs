@@ -101,9 +101,15 @@ fn pure_code_names_no_driver_no_file_system_and_no_clock() {
 fn only_the_backend_names_the_driver() {
     never(
         &["src/"],
-        &["src/backend/postgres"],
-        &["tokio_postgres::", "rustls::"],
+        &["src/backend/"],
+        &["tokio_postgres::", "rustls::", "scylla::"],
     );
+    never(
+        &["src/backend/"],
+        &["src/backend/postgres"],
+        &["tokio_postgres::"],
+    );
+    never(&["src/backend/"], &["src/backend/cassandra"], &["scylla::"]);
 }
 
 #[test]

@@ -1,22 +1,32 @@
 //! One session with a cluster.
 
-use super::fault::Fault;
+use super::fault::{AUTHENTICATION, Fault, missing_login};
+use super::probe::{Refusal, probe};
 use super::target::{Contact, Password, Target};
-use crate::error::Error;
-use crate::settings::{Level, SerialLevel};
+use super::tls::client_config;
+use crate::backend::files;
+use crate::backend::tls::Sources;
+use crate::error::{Error, reason};
+use crate::settings::{Level, SerialLevel, Tls};
+use rustls::ClientConfig;
 use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::client::{PoolSize, SelfIdentity};
+use scylla::errors::NewSessionError;
 use scylla::policies::load_balancing::{
     DefaultPolicy, NodeIdentifier, SingleTargetLoadBalancingPolicy,
 };
 use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// A session with a cluster. It uses no keyspace: statements name theirs.
@@ -61,33 +71,240 @@ impl Link {
 /// No node that can be worked with answers within `connect_timeout`, the login is refused, or the cluster is none that
 /// kmig knows.
 pub async fn connect(target: &Target) -> Result<Link, Error> {
-    let connecting = open(target);
-    match tokio::time::timeout(target.connect_timeout, connecting).await {
+    let within = target.connect_timeout;
+    let opened = match tokio::time::timeout(within, open(target)).await {
         Ok(opened) => opened,
         Err(_) => Err(Error::failed(format!(
             "{} did not answer within {} s",
             target.describe(),
-            target.connect_timeout.as_secs_f64()
+            within.as_secs_f64()
         ))
-        .now("nothing was run")),
-    }
+        .next("check the hosts of the url, or raise connect_timeout in [cassandra]")),
+    };
+    opened.map_err(|error| error.now("nothing was run"))
 }
 
 async fn open(target: &Target) -> Result<Link, Error> {
+    let login = login(target)?;
+    let tls = match &target.tls {
+        None => None,
+        Some(tls) => Some(Arc::new(encryption(tls, target)?)),
+    };
     let profile = profile(target);
-    let session = builder(target, &profile)
-        .build()
-        .await
-        .map_err(|error| Fault::from(error).error().now("nothing was run"))?;
+    let mut failures = Failures::default();
+    let mut probes = probes(target, tls.clone());
+    // The first that answers will do: it tells of all others, and a host that is down holds nobody up.
+    while let Some(probed) = probes.join_next().await {
+        let Ok((at, shown, probed)) = probed else {
+            continue;
+        };
+        let address = match probed {
+            Ok(address) => address,
+            Err(refusal) => {
+                failures.add(at, shown, refusal);
+                continue;
+            }
+        };
+        let builder = builder(target, &profile, address, login.clone(), tls.clone());
+        match builder.build().await {
+            Ok(session) => return linked(session, profile, target).await,
+            Err(error) => match refused_login(target, &error) {
+                Some(refused) => return Err(refused),
+                None => {
+                    let why = Fault::from(error).message;
+                    failures.add(at, shown, Refusal { why, next: None });
+                }
+            },
+        }
+    }
+    Err(failures.error(target))
+}
+
+/// Asks every host of the url at once whether a Cassandra answers there.
+fn probes(target: &Target, tls: Option<Arc<ClientConfig>>) -> JoinSet<Probed> {
+    let mut probes = JoinSet::new();
+    for (at, contact) in target.contacts.iter().cloned().enumerate() {
+        let (port, patience, tls) = (target.port, target.connect_timeout, tls.clone());
+        probes.spawn(async move {
+            let shown = format!("{contact}:{port}");
+            (at, shown, first_answer(contact, port, tls, patience).await)
+        });
+    }
+    probes
+}
+
+/// Which host of the url it is, how it is shown, and the address that answers.
+type Probed = (usize, String, Result<SocketAddr, Refusal>);
+
+/// The first address of a host at which a Cassandra answers.
+async fn first_answer(
+    contact: Contact,
+    port: u16,
+    tls: Option<Arc<ClientConfig>>,
+    patience: Duration,
+) -> Result<SocketAddr, Refusal> {
+    let nowhere = |why: String| Refusal { why, next: None };
+    let addresses: Vec<SocketAddr> = match contact {
+        Contact::Ip(ip) => vec![SocketAddr::new(ip, port)],
+        Contact::Name(name) => match tokio::net::lookup_host((name.as_str(), port)).await {
+            Ok(found) => found.collect(),
+            Err(error) => return Err(nowhere(reason(&error))),
+        },
+    };
+    let mut last = nowhere("it has no address".to_string());
+    for address in addresses {
+        match probe(address, tls.clone(), patience).await {
+            Ok(()) => return Ok(address),
+            Err(refusal) => last = refusal,
+        }
+    }
+    Err(last)
+}
+
+/// Why each host of the url will not do.
+#[derive(Default)]
+struct Failures(Vec<(usize, String, Refusal)>);
+
+impl Failures {
+    fn add(&mut self, at: usize, shown: String, refusal: Refusal) {
+        self.0.push((at, shown, refusal));
+    }
+
+    /// All of them, in the order of the url.
+    fn error(mut self, target: &Target) -> Error {
+        self.0.sort_by_key(|(at, ..)| *at);
+        let lines: Vec<String> = self
+            .0
+            .iter()
+            .map(|(_, shown, refusal)| format!("{shown}: {}", refusal.why))
+            .collect();
+        let mut error = Error::failed(match lines.as_slice() {
+            [line] => format!("no connection to Cassandra: {line}"),
+            lines => format!(
+                "no connection to Cassandra at any host of {}\n  {}",
+                target.describe(),
+                lines.join("\n  ")
+            ),
+        });
+        let next = self.0.iter().find_map(|(_, _, refusal)| refusal.next);
+        error.next = Some(next.unwrap_or("check the hosts of the url").to_string());
+        error
+    }
+}
+
+/// User and password.
+fn login(target: &Target) -> Result<Option<(String, SecretString)>, Error> {
+    let Some(user) = &target.user else {
+        return Ok(None);
+    };
+    Ok(match &target.password {
+        Password::None => None,
+        Password::Given(password) => Some((user.clone(), password.clone())),
+        Password::File(path) => Some((user.clone(), password_in(path)?)),
+    })
+}
+
+/// The first line of a password file.
+fn password_in(path: &Path) -> Result<SecretString, Error> {
+    let shown = path.display();
+    let wrong = |why: &str| Error::usage(format!("password file \"{shown}\" {why}"));
+    let found = files::read(path)
+        .map_err(|error| wrong(&format!("cannot be read: {}", reason(&error))))?
+        .ok_or_else(|| wrong("does not exist").next("name it with cassandra.password_file; relative paths start at the folder of kmig.toml"))?;
+    if !found.regular {
+        return Err(wrong("is not a plain file"));
+    }
+    if found.mode & files::GROUP_AND_WORLD != 0 {
+        return Err(wrong("may be read by others").next(format!("chmod 0600 {shown}")));
+    }
+    let text = String::from_utf8(found.contents).map_err(|_| wrong("is not UTF-8"))?;
+    match text.lines().next() {
+        None | Some("") => Err(wrong("has no password in its first line")),
+        Some(password) => Ok(password.to_string().into()),
+    }
+}
+
+/// The TLS settings, read from their files.
+fn encryption(tls: &Tls, target: &Target) -> Result<ClientConfig, Error> {
+    let sources = Sources {
+        file: &files::read,
+        system_roots: &files::system_roots,
+    };
+    client_config(tls, target, &sources)
+        .map_err(|error| Error::usage(error.message).next(error.help))
+}
+
+/// The cluster's no to the login; every host would say it.
+fn refused_login(target: &Target, error: &NewSessionError) -> Option<Error> {
+    let user = target.user.as_deref();
+    let wanted = missing_login(error);
+    let fault = Fault::from(error.clone());
+    let hint = "user and password come from the url, from KMIG_CASSANDRA_USER and KMIG_CASSANDRA_PASSWORD, or from user and password_file in [cassandra]";
+    match user {
+        None if wanted => {
+            Some(Error::failed("the cluster wants a login, and no user is given").next(hint))
+        }
+        Some(user) if wanted => Some(
+            Error::failed(format!(
+                "the cluster wants a login, and there is no password for {user}"
+            ))
+            .next(hint),
+        ),
+        _ if fault.is(AUTHENTICATION) => {
+            let user = user.unwrap_or_default().to_string();
+            let said = fault.message.clone();
+            let mut error = fault.error();
+            error.message = format!("the cluster refused the login of {user}: {said}");
+            error.next = Some(hint.to_string());
+            Some(error)
+        }
+        _ => None,
+    }
+}
+
+/// What the session found out about the cluster, where kmig can work with it.
+async fn linked(
+    session: Session,
+    profile: ExecutionProfile,
+    target: &Target,
+) -> Result<Link, Error> {
     let (home, datacenter, text) = about(&session).await?;
+    let version = Version::read(text);
+    if version.number < OLDEST {
+        return Err(Error::failed(format!(
+            "the cluster runs Cassandra {}; kmig needs 4.0 or later",
+            version.text
+        )));
+    }
+    if let Some(wanted) = &target.local_datacenter {
+        let state = session.get_cluster_state();
+        let there: BTreeSet<&str> = state
+            .get_nodes_info()
+            .iter()
+            .filter_map(|node| node.datacenter.as_deref())
+            .collect();
+        if !there.contains(wanted.as_str()) {
+            let there: Vec<&str> = there.into_iter().collect();
+            return Err(Error::usage(format!(
+                "the cluster has no datacenter {wanted}; it has {}",
+                there.join(", ")
+            ))
+            .next(
+                "set local_datacenter in [cassandra], with capitals as the cluster writes them",
+            ));
+        }
+    }
     Ok(Link {
         session,
         home,
         datacenter,
-        version: Version::read(text),
+        version,
         profile,
     })
 }
+
+/// The oldest version that kmig works with.
+const OLDEST: (u32, u32) = (4, 0);
 
 /// How requests are sent.
 fn profile(target: &Target) -> ExecutionProfile {
@@ -116,17 +333,20 @@ fn profile(target: &Target) -> ExecutionProfile {
         .build()
 }
 
-fn builder(target: &Target, profile: &ExecutionProfile) -> SessionBuilder {
-    let hosts = target.contacts.iter().map(|contact| match contact {
-        Contact::Ip(ip) => std::net::SocketAddr::new(*ip, target.port).to_string(),
-        Contact::Name(name) => format!("{name}:{}", target.port),
-    });
+fn builder(
+    target: &Target,
+    profile: &ExecutionProfile,
+    address: SocketAddr,
+    login: Option<(String, SecretString)>,
+    tls: Option<Arc<ClientConfig>>,
+) -> SessionBuilder {
     let identity = SelfIdentity::new()
         .with_application_name("kmig")
         .with_application_version(env!("CARGO_PKG_VERSION"))
         .with_client_id(target.run.to_string());
-    let mut builder = SessionBuilder::new()
-        .known_nodes(hosts)
+    let builder = SessionBuilder::new()
+        .known_node_addr(address)
+        .tls_context(tls)
         .custom_identity(identity)
         // A JSON of several hundred bytes in system_views.clients.
         .driver_config_reporting(false)
@@ -143,10 +363,10 @@ fn builder(target: &Target, profile: &ExecutionProfile) -> SessionBuilder {
         .keepalive_interval(KEEPALIVE)
         .keepalive_timeout(KEEPALIVE)
         .default_execution_profile_handle(profile.clone().into_handle());
-    if let (Some(user), Password::Given(password)) = (&target.user, &target.password) {
-        builder = builder.user(user, password.expose_secret());
+    match login {
+        Some((user, password)) => builder.user(user, password.expose_secret()),
+        None => builder,
     }
-    builder
 }
 
 /// How long a line is silent before it is tried, and how long an answer may take then.

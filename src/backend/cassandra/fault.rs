@@ -242,21 +242,37 @@ impl From<PrepareError> for Fault {
 impl From<NewSessionError> for Fault {
     /// Connecting changes nothing either.
     fn from(error: NewSessionError) -> Self {
-        if let NewSessionError::MetadataError(MetadataError::ConnectionPoolError(
+        match connection(&error) {
+            Some(connection) => Fault::of_connection(connection),
+            None => Fault::unreachable(&error),
+        }
+    }
+}
+
+/// Why the first connection of a session could not be made.
+fn connection(error: &NewSessionError) -> Option<&ConnectionError> {
+    match error {
+        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(
             ConnectionPoolError::Broken {
                 last_connection_error,
             },
-        )) = &error
-        {
-            return Fault::of_connection(last_connection_error);
-        }
-        Fault::unreachable(&error)
+        )) => Some(last_connection_error),
+        _ => None,
     }
+}
+
+/// Whether a login was wanted and none given.
+pub(super) fn missing_login(error: &NewSessionError) -> bool {
+    matches!(
+        connection(error),
+        Some(ConnectionError::ConnectionSetupRequestError(setup))
+            if matches!(setup.get_error(), ConnectionSetupRequestErrorKind::MissingAuthentication)
+    )
 }
 
 impl Fault {
     /// Why a connection could not be made.
-    pub(super) fn of_connection(error: &ConnectionError) -> Fault {
+    fn of_connection(error: &ConnectionError) -> Fault {
         match error {
             ConnectionError::ConnectionSetupRequestError(setup) => match setup.get_error() {
                 ConnectionSetupRequestErrorKind::DbError(db, message) => Fault::said(db, message),

@@ -1,5 +1,387 @@
-//! Cassandra.
+//! Cassandra: one session that holds the lease, runs the units through one coordinator and keeps the record.
 
+mod apply;
+mod ask;
 pub mod connect;
+mod ddl;
+mod dml;
 pub mod fault;
+mod holder;
+mod intent;
+mod journal;
+mod lease;
+mod look;
+mod members;
+pub mod names;
+mod pending;
+mod probe;
+mod query;
+mod read;
+mod record;
+mod recover;
+mod remove;
+mod resume;
+mod schema;
+mod setup;
+mod state;
+mod tables;
 pub mod target;
+mod tls;
+
+use super::{
+    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
+};
+use crate::error::{Error, Result};
+use crate::plan::Batch;
+use crate::plan::history::{Applied, History, Progress};
+use crate::plan::schedule::Unit;
+use crate::plan::there::Wanted;
+use crate::run::RunId;
+use crate::settings::{Level, SerialLevel};
+use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
+use journal::Line;
+use names::Names;
+use query::Sender;
+use read::Open;
+use record::Recorder;
+use scylla::statement::{Consistency, SerialConsistency};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tables::Own;
+use target::Target;
+use uuid::Uuid;
+
+/// What the backend is told of kmig.toml and of this run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How kmig's tables are called.
+    pub table: String,
+    /// How a keyspace that is not there is replicated, as CQL; nothing where none may be made.
+    pub replication: Option<String>,
+    /// How long the lease holds without a renewal.
+    pub lease: Duration,
+    /// How long the agreement of all members is awaited.
+    pub agreement: Duration,
+    /// How long the answer to a request is awaited, at most.
+    pub request_timeout: Duration,
+    /// Members that agreement is not asked of, since they are known to stay down.
+    pub without: BTreeSet<Uuid>,
+    /// One run of kmig, told apart from all others.
+    pub run: RunId,
+    /// `user@host`.
+    pub by: String,
+    /// Whether a signal wants the run to end.
+    pub stop: Stop,
+}
+
+/// A connected keyspace.
+pub struct Cassandra {
+    sender: Sender,
+    recorder: Recorder,
+    options: Options,
+    /// What the schema says of kmig's own tables.
+    own: Own,
+    lease: Option<lease::Lease>,
+    /// What is recorded, as of the last read and what was written since.
+    rows: BTreeMap<MigrationId, Applied>,
+    /// What stopped runs left open, likewise.
+    open: BTreeMap<MigrationId, Open>,
+    /// Number and version of the last batch.
+    last: Option<(i64, Option<String>)>,
+    /// From when on nothing of a run that was not ended cleanly can still arrive, since the machine was started.
+    quiet_from: Option<Duration>,
+    /// The latest write time that was given to a write, in microseconds.
+    last_write: i64,
+}
+
+impl Cassandra {
+    /// Connects, and asks nothing else.
+    ///
+    /// # Errors
+    /// No contact point can be reached, or the cluster refuses the role.
+    pub async fn open(target: &Target, options: Options) -> Result<Self> {
+        tracing::debug!(target = %target.describe(), "connecting");
+        let link = connect::connect(target).await?;
+        tracing::debug!(coordinator = %link.home, version = %link.version.text, "connected");
+        let names = Names::new(&target.keyspace, &options.table);
+        Ok(Cassandra {
+            sender: Sender {
+                session: Arc::new(link.session),
+                coordinator: link.home,
+                consistency: match target.consistency {
+                    Level::Quorum => Consistency::Quorum,
+                    Level::LocalQuorum => Consistency::LocalQuorum,
+                    Level::All => Consistency::All,
+                },
+                serial: match target.serial_consistency {
+                    SerialLevel::Serial => SerialConsistency::Serial,
+                    SerialLevel::LocalSerial => SerialConsistency::LocalSerial,
+                },
+                // Shorter than the lease lasts, so that a request that is sent while enough of it is left is answered,
+                // or given up, before it runs out.
+                timeout: options.request_timeout.min(options.lease / 2),
+            },
+            recorder: Recorder {
+                names,
+                incarnation: Uuid::nil(),
+                by: options.by.clone(),
+            },
+            options,
+            own: Own::Missing,
+            lease: None,
+            rows: BTreeMap::new(),
+            open: BTreeMap::new(),
+            last: None,
+            quiet_from: None,
+            last_write: 0,
+        })
+    }
+
+    /// Reads what is recorded; nothing where kmig's tables are not there, or not all of them.
+    async fn read(&mut self) -> Result<Option<History>> {
+        let at = self.sender.coordinator;
+        self.own = tables::look(&self.sender, &self.recorder.names, at).await?;
+        let Own::There(incarnation) = self.own else {
+            self.rows.clear();
+            self.open.clear();
+            self.last = None;
+            return Ok(None);
+        };
+        self.recorder.incarnation = incarnation;
+        let serial = self.lease.is_some();
+        let reading = read::read(&self.sender, &self.recorder.names, incarnation, serial).await?;
+        self.open = reading.open;
+        self.rows = reading
+            .history
+            .as_ref()
+            .map(|history| history.applied.clone())
+            .unwrap_or_default();
+        self.last = reading
+            .history
+            .as_ref()
+            .map(|history| (history.batch, history.app_version.clone()));
+        Ok(reading.history)
+    }
+
+    /// The members of a batch that are recorded.
+    fn members_of(&self, batch: i64) -> Vec<MigrationId> {
+        let rows = self.rows.iter().filter(|(_, row)| row.batch == batch);
+        rows.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn last(&self) -> Option<(i64, Option<&str>)> {
+        let last = self.last.as_ref();
+        last.map(|(number, version)| (*number, version.as_deref()))
+    }
+
+    /// Remembers what was written of a batch.
+    fn took(&mut self, batch: &Batch, set: &MigrationSet, progress: Progress) {
+        for id in &batch.leave {
+            self.rows.remove(id);
+        }
+        for id in batch.undo.iter().flatten() {
+            if let Some(row) = self.rows.get_mut(id) {
+                row.progress = Progress::Undoing(0);
+            }
+        }
+        for migration in batch.take.iter().filter_map(|id| set.get(id)) {
+            let row = Applied {
+                name: migration.name.clone(),
+                batch: batch.number,
+                origin: batch.origin,
+                progress,
+                checksums: BTreeMap::new(),
+                app_version: batch.app_version.clone(),
+                started: None,
+                finished: None,
+                by: self.options.by.clone(),
+            };
+            self.rows.insert(migration.id.clone(), row);
+        }
+        self.last = Some((batch.number, batch.app_version.clone()));
+    }
+}
+
+impl Backend for Cassandra {
+    async fn history(&mut self) -> Result<Option<History>> {
+        self.read().await
+    }
+
+    async fn lock(&mut self, wait: Duration, tell: &mut dyn FnMut(Event)) -> Result<()> {
+        self.take_lease(wait, tell).await
+    }
+
+    async fn recover(
+        &mut self,
+        lost: Error,
+        within: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        self.recover_session(lost, within, tell).await
+    }
+
+    async fn unlock(&mut self) -> Result<()> {
+        let Some(lease) = self.lease.take() else {
+            return Ok(());
+        };
+        lease.release(&self.taker()).await
+    }
+
+    async fn set_up(&mut self) -> Result<()> {
+        // The tables come before the lease, which stands in one of them.
+        Ok(())
+    }
+
+    async fn begin(&mut self, batch: &Batch, set: &MigrationSet) -> Result<()> {
+        let members = self.members_of(batch.number);
+        let texts = self.recorder.batch(batch, set, &members, self.last());
+        let kind = if batch.undo.is_none() {
+            "batch"
+        } else {
+            "undo"
+        };
+        let detail = json!({
+            "origin": batch.origin.word(),
+            "took": batch.take.len(),
+            "left": batch.leave.len(),
+            "taken_back": batch.undo.as_ref().map(Vec::len),
+        });
+        let line = Line {
+            kind,
+            batch: Some(batch.number),
+            app_version: batch.app_version.as_deref(),
+            detail: Some(detail.to_string()),
+            ..Line::default()
+        };
+        self.write_with(&texts, &[line]).await?;
+        self.took(batch, set, Progress::BEGIN);
+        Ok(())
+    }
+
+    async fn apply(
+        &mut self,
+        units: &[Unit<'_>],
+        batch: i64,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Halt> {
+        self.apply_units(units, batch, tell).await
+    }
+
+    async fn ask(&mut self, part: &Part) -> Result<Asked> {
+        self.ask_part(part).await
+    }
+
+    async fn sweep(
+        &mut self,
+        migration: &Migration,
+        part: &Part,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<usize> {
+        self.sweep_part(migration, part, tell).await
+    }
+
+    async fn note(&mut self, entry: Entry<'_>) -> Result<()> {
+        let version = entry.app_version.filter(|_| entry.kind == "version");
+        let texts: Vec<String> = version
+            .map(|version| self.recorder.version(version))
+            .into_iter()
+            .collect();
+        self.write_with(&texts, &[line(&entry)]).await
+    }
+
+    async fn accept(
+        &mut self,
+        migration: &Migration,
+        seals: &[(PartKind, Option<String>)],
+        reason: &str,
+    ) -> Result<()> {
+        let applied = self.row(&migration.id)?;
+        let text = self.recorder.accept(migration, &applied, seals);
+        let entry = Entry {
+            kind: "accept",
+            migration: Some(migration),
+            app_version: None,
+            reason: Some(reason),
+        };
+        self.write_with(&[text], &[line(&entry)]).await
+    }
+
+    async fn leftovers(&mut self) -> Result<Vec<Leftover>> {
+        // A build that was killed goes on in the server.
+        Ok(Vec::new())
+    }
+
+    async fn look(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<usize>> {
+        self.missing(wanted).await
+    }
+
+    async fn find(&mut self, wanted: &[&Wanted<'_>]) -> Result<Vec<Vec<Thing>>> {
+        self.things(wanted).await
+    }
+
+    async fn remove(&mut self, things: &[Thing], tell: &mut dyn FnMut(Event)) -> Result<()> {
+        self.remove_things(things, tell).await
+    }
+
+    async fn adopt(
+        &mut self,
+        batch: &Batch,
+        set: &MigrationSet,
+        entries: &[Entry<'_>],
+    ) -> Result<()> {
+        let members = self.members_of(batch.number);
+        let texts = self.recorder.adopted(batch, set, &members, self.last());
+        let mut lines = vec![Line {
+            kind: "batch",
+            batch: Some(batch.number),
+            app_version: batch.app_version.as_deref(),
+            detail: Some(
+                json!({ "origin": batch.origin.word(), "took": batch.take.len() }).to_string(),
+            ),
+            ..Line::default()
+        }];
+        lines.extend(entries.iter().map(line));
+        self.write_with(&texts, &lines).await?;
+        self.took(batch, set, Progress::Executed);
+        Ok(())
+    }
+
+    async fn holder(&mut self) -> Result<Option<Holder>> {
+        self.lease_holder().await
+    }
+
+    async fn scene(&mut self) -> Result<Option<Scene>> {
+        self.lease_scene().await
+    }
+
+    async fn end(&mut self, holder: &Holder) -> Result<Ending> {
+        self.break_lease(holder).await
+    }
+
+    async fn note_broken(&mut self, holder: &Holder, reason: Option<&str>) -> Result<()> {
+        self.journal_broken(holder, reason).await
+    }
+
+    fn name(&self) -> &str {
+        &self.recorder.names.keyspace
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        // The protocol cannot take a request back: it is settled by its post-condition.
+        None
+    }
+}
+
+fn line<'a>(entry: &Entry<'a>) -> Line<'a> {
+    Line {
+        kind: entry.kind,
+        migration: entry.migration,
+        app_version: entry.app_version,
+        detail: entry
+            .reason
+            .map(|reason| json!({ "reason": reason }).to_string()),
+        ..Line::default()
+    }
+}

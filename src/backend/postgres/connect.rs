@@ -23,7 +23,7 @@ use super::conninfo::SslMode;
 use super::conninfo::{Address, ChannelBinding, Host, Target, TargetSessionAttrs};
 use super::traffic::{Counted, Traffic};
 use super::wire::{Already, CancelRequest, Wire};
-use super::{environment, tls, wire};
+use super::{tls, wire};
 pub use error::{ConnectError, ConnectErrorKind};
 use error::{Failure, Next, unfolded};
 

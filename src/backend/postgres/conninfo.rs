@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::{passfile, service};
+pub use crate::backend::files::FoundFile;
 pub use redact::redacted;
 use settings::Settings;
 pub use target::{
@@ -41,19 +42,6 @@ pub struct Surroundings<'a> {
     pub sysconf_dir: PathBuf,
     /// The session's name where neither string nor environment give one.
     pub fallback_application_name: &'a str,
-}
-
-/// A file as it was found.
-#[derive(Clone, PartialEq, Eq)]
-pub struct FoundFile {
-    /// What is in it.
-    pub contents: Vec<u8>,
-    /// Its permission bits.
-    pub mode: u32,
-    /// Its owner.
-    pub owner: u32,
-    /// Whether it is a plain file.
-    pub regular: bool,
 }
 
 /// A connection string, or what stands in for it, that cannot be used. Never contains a password.

@@ -1,12 +1,9 @@
 //! The real environment and file system for [`conninfo`](super::conninfo): the only file here that reads either.
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::CertificateDer;
-
-use super::conninfo::{self, ConnInfoError, FoundFile, Surroundings, Target};
+use super::conninfo::{self, ConnInfoError, Surroundings, Target};
+use crate::backend::files::read;
 
 /// The directories of a local server's socket: Debian's and upstream's default.
 const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
@@ -45,42 +42,9 @@ pub fn target_among(
     )
 }
 
-/// Reads a file with what matters of its metadata. `None` if there is none.
-pub fn read(path: &Path) -> io::Result<Option<FoundFile>> {
-    let absent = |error: &io::Error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        )
-    };
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if absent(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    // Whatever else it is (a pipe may block for ever), it is not read.
-    let contents = if metadata.is_file() {
-        std::fs::read(path)?
-    } else {
-        Vec::new()
-    };
-    Ok(Some(FoundFile {
-        contents,
-        mode: metadata.mode() & 0o7777,
-        owner: metadata.uid(),
-        regular: metadata.is_file(),
-    }))
-}
-
 fn existing<'a>(directories: &[&'a str]) -> Option<&'a str> {
     directories
         .iter()
         .copied()
         .find(|directory| Path::new(directory).is_dir())
-}
-
-/// The certificate authorities that the operating system trusts. Those that cannot be read are left out; if none is
-/// left, that is an error of the caller's.
-pub fn system_roots() -> Vec<CertificateDer<'static>> {
-    rustls_native_certs::load_native_certs().certs
 }

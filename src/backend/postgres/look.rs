@@ -157,7 +157,7 @@ fn sought(wanted: &Wanted<'_>) -> Sought {
             "pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typname = {name} AND {} AND NOT EXISTS (SELECT FROM pg_catalog.pg_class k WHERE k.oid = t.typrelid AND k.relkind <> 'c')",
             seen(&object.name, "pg_type_is_visible(t.oid)")
         ),
-        Kind::Function => format!(
+        Kind::Function | Kind::Aggregate => format!(
             "pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.proname = {name} AND {}",
             seen(&object.name, "pg_function_is_visible(p.oid)")
         ),
@@ -172,7 +172,7 @@ fn sought(wanted: &Wanted<'_>) -> Sought {
     };
     let (class, oid) = match object.kind {
         Kind::Type => ("pg_type", "t.oid"),
-        Kind::Function => ("pg_proc", "p.oid"),
+        Kind::Function | Kind::Aggregate => ("pg_proc", "p.oid"),
         Kind::Schema => ("pg_namespace", "n.oid"),
         Kind::Extension => ("pg_extension", "e.oid"),
         _ => ("pg_class", "c.oid"),

@@ -1,5 +1,7 @@
 //! The password file (libpq documentation, "The Password File"; `passwordFromFile` in libpq's source). Pure.
 
+use crate::backend::files::GROUP_AND_WORLD;
+
 /// What a line must match.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
@@ -12,9 +14,6 @@ pub struct Wanted<'a> {
     /// The role.
     pub user: &'a str,
 }
-
-/// The bits of a file's mode that let group or world at it.
-const GROUP_AND_WORLD: u32 = 0o077;
 
 /// Why a passfile is not to be used, for a warning; `None` if it may be. `mode` is `st_mode`'s permission bits.
 pub fn objection(path: &str, regular: bool, mode: u32) -> Option<String> {

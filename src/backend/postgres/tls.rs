@@ -4,43 +4,22 @@
 //! Two differences remain, both stricter than OpenSSL: under `verify-ca` and `verify-full` a server certificate must be
 //! X.509 version 3, and no TLS older than 1.2 is spoken.
 
-mod verify;
-
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use super::conninfo::{FoundFile, RootCert, Ssl, SslMode, SslNegotiation, TlsVersion};
-use verify::{Verification, Verifier};
-
-/// TLS settings that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsError {
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub help: &'static str,
-}
-
-/// How TLS settings reach files and the system's certificate authorities.
-pub struct Sources<'a> {
-    /// A file; `None` if there is none of that name.
-    pub file: &'a dyn Fn(&Path) -> io::Result<Option<FoundFile>>,
-    /// The authorities the operating system trusts.
-    pub system_roots: &'a dyn Fn() -> Vec<CertificateDer<'static>>,
-}
+use super::conninfo::{RootCert, Ssl, SslMode, SslNegotiation, TlsVersion};
+use crate::backend::tls::verify::{Verification, Verifier};
+use crate::backend::tls::{Sources, TlsError, certificates, fault, key_pair, read};
 
 /// The rustls settings for `ssl`. `sslmode` decides elsewhere whether TLS is tried at all.
 pub fn client_config(ssl: &Ssl, sources: &Sources<'_>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let (verification, roots) = trust(ssl, sources)?;
-    let verifier = Verifier::new(verification, roots, &provider)?;
+    let verifier = Verifier::new(verification, roots, &provider, "check sslrootcert")?;
     let versions: Vec<_> = [
         (TlsVersion::V12, &rustls::version::TLS12),
         (TlsVersion::V13, &rustls::version::TLS13),
@@ -74,13 +53,6 @@ pub fn client_config(ssl: &Ssl, sources: &Sources<'_>) -> Result<ClientConfig, T
 /// Whether `ssl` wants the server's certificate to name the host.
 pub fn needs_host_name(ssl: &Ssl) -> bool {
     ssl.mode == SslMode::VerifyFull
-}
-
-fn fault(message: impl Into<String>, help: &'static str) -> TlsError {
-    TlsError {
-        message: message.into(),
-        help,
-    }
 }
 
 /// What is verified, against which authorities. A root file that is there is used in every mode, as in libpq.
@@ -140,41 +112,12 @@ fn trust(
     }
 }
 
-fn read(sources: &Sources<'_>, path: &Path, what: &str) -> Result<Option<FoundFile>, TlsError> {
-    (sources.file)(path).map_err(|error| {
-        fault(
-            format!("{what} \"{}\" cannot be read: {error}", path.display()),
-            "check the file's owner and permissions",
-        )
-    })
-}
-
-/// The certificates of a PEM file; at least one.
-fn certificates(
-    found: &FoundFile,
-    path: &Path,
-    what: &str,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    match CertificateDer::pem_slice_iter(&found.contents).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(fault(
-            format!("{what} \"{}\" has no certificate", path.display()),
-            "it must be in PEM form",
-        )),
-        Err(error) => Err(fault(
-            format!("{what} \"{}\": {error}", path.display()),
-            "it must be in PEM form",
-        )),
-    }
-}
-
 /// The client's certificate and key. As in libpq an absent certificate is none, and an absent key is an error.
 fn client_certificate(
     ssl: &Ssl,
     sources: &Sources<'_>,
     provider: &CryptoProvider,
 ) -> Result<Option<CertifiedKey>, TlsError> {
-    const PERMISSIONS: &str = "chmod 0600 if the file is owned by the current user, or 0640 or less if it is owned by root";
     let Some(path) = &ssl.cert else {
         return Ok(None);
     };
@@ -192,47 +135,5 @@ fn client_certificate(
             "name it with sslkey or PGSSLKEY, or use sslcertmode=disable to send no certificate",
         ));
     };
-    if !found.regular {
-        return Err(fault(
-            format!("private key file \"{shown}\" is not a regular file"),
-            PERMISSIONS,
-        ));
-    }
-    let forbidden = if found.owner == 0 { 0o037 } else { 0o077 };
-    if found.mode & forbidden != 0 {
-        return Err(fault(
-            format!("private key file \"{shown}\" has group or world access"),
-            PERMISSIONS,
-        ));
-    }
-    let key = private_key(&found.contents)
-        .ok_or_else(|| fault(
-            format!("private key file \"{shown}\" has no key that kmig can read"),
-            "it must be an unencrypted PEM or DER key; decrypt it with: openssl pkey -in FILE -out FILE",
-        ))?;
-    let key = provider
-        .key_provider
-        .load_private_key(key)
-        .map_err(|error| {
-            fault(
-                format!("private key file \"{shown}\": {error}"),
-                "use an RSA, ECDSA (P-256, P-384) or Ed25519 key",
-            )
-        })?;
-    let certified = CertifiedKey::new(chain, key);
-    match certified.keys_match() {
-        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => Err(fault(
-            format!("certificate does not match private key file \"{shown}\""),
-            "check sslcert and sslkey",
-        )),
-        // A certificate that rustls cannot parse (X.509 version 1) is for the server to judge.
-        _ => Ok(Some(certified)),
-    }
-}
-
-fn private_key(contents: &[u8]) -> Option<PrivateKeyDer<'static>> {
-    match PrivateKeyDer::from_pem_slice(contents) {
-        Ok(key) => Some(key),
-        Err(_) => PrivateKeyDer::try_from(contents.to_vec()).ok(),
-    }
+    key_pair(chain, path, &found, provider, "check sslcert and sslkey").map(Some)
 }

@@ -1,6 +1,6 @@
 //! CREATE.
 
-use super::super::act::{Act, Column, Create, Key, Object};
+use super::super::act::{Act, Column, Create, Key, Object, Target};
 use super::super::cursor::Cursor;
 use super::super::lexer::Kind;
 use super::{index_name, kind, options, signature, user};
@@ -22,6 +22,11 @@ pub fn create(mut cursor: Cursor) -> Option<Act> {
         key: Key::default(),
         options: Vec::new(),
         id: None,
+        id_place: None,
+        base: None,
+        targets: Vec::new(),
+        class: None,
+        body: None,
     };
     made.object = match kind {
         "keyspace" => {
@@ -44,7 +49,7 @@ pub fn create(mut cursor: Cursor) -> Option<Act> {
         "function" => {
             let name = cursor.function()?;
             let arguments = Some(arguments(&mut cursor)?);
-            function_body(&mut cursor)?;
+            made.body = Some(function_body(&mut cursor)?);
             Object::Function { name, arguments }
         }
         "aggregate" => {
@@ -59,7 +64,7 @@ pub fn create(mut cursor: Cursor) -> Option<Act> {
             cursor.expect(&["on"])?;
             let table = cursor.name()?;
             cursor.expect(&["using"])?;
-            cursor.string()?;
+            made.class = Some(cursor.string()?);
             cursor.end()?;
             Object::Trigger { name, table }
         }
@@ -118,9 +123,15 @@ fn table(cursor: &mut Cursor, made: &mut Create) -> Option<Object> {
             Item::Key(key) => made.key = key,
         }
     }
-    let options = options(cursor)?;
-    (made.options, made.id) = (options.names, options.id);
+    identified(cursor, made)?;
     Some(Object::Table(name))
+}
+
+/// The options of what has an id.
+fn identified(cursor: &mut Cursor, made: &mut Create) -> Option<()> {
+    let options = options(cursor)?;
+    (made.options, made.id, made.id_place) = (options.names, options.id, options.place);
+    Some(())
 }
 
 /// `MASKED WITH function(…)` or `MASKED WITH DEFAULT`, or nothing.
@@ -164,20 +175,23 @@ fn index(cursor: &mut Cursor, custom: bool, made: &mut Create) -> Option<Object>
         false => cursor.list(target)?,
     };
     // `USING 'sai'` makes any index a custom one.
-    let class = cursor.eat(&["using"]) && cursor.string().is_some();
-    if custom && !class {
+    if cursor.eat(&["using"]) {
+        made.class = Some(cursor.string()?);
+    }
+    if custom && made.class.is_none() {
         return None;
     }
     made.options = options(cursor)?.names;
     cursor.end()?;
     let column = match columns.as_slice() {
-        [column] => Some(column.as_str()),
+        [target] => Some(target.column.as_str()),
         _ => None,
     };
     let name = super::Name {
         keyspace: table.keyspace.clone(),
         name: own.clone().unwrap_or_else(|| index_name(&table, column)),
     };
+    made.targets = columns;
     Some(Object::Index {
         name,
         unnamed: own.is_none(),
@@ -186,17 +200,23 @@ fn index(cursor: &mut Cursor, custom: bool, made: &mut Create) -> Option<Object>
 }
 
 /// A column, or KEYS, VALUES, ENTRIES or FULL of one.
-fn target(cursor: &mut Cursor) -> Option<String> {
+pub fn target(cursor: &mut Cursor) -> Option<Target> {
     for word in ["keys", "values", "entries", "full"] {
         let mut ahead = *cursor;
         if ahead.eat(&[word]) && ahead.eat_sign("(") {
             let column = ahead.identifier()?;
             ahead.expect_sign(")")?;
             *cursor = ahead;
-            return Some(column);
+            return Some(Target {
+                of: Some(word),
+                column,
+            });
         }
     }
-    cursor.identifier()
+    Some(Target {
+        of: None,
+        column: cursor.identifier()?,
+    })
 }
 
 fn view(cursor: &mut Cursor, made: &mut Create) -> Option<Object> {
@@ -204,12 +224,11 @@ fn view(cursor: &mut Cursor, made: &mut Create) -> Option<Object> {
     cursor.expect(&["as", "select"])?;
     cursor.until(&["from"])?;
     cursor.expect(&["from"])?;
-    cursor.name()?;
+    made.base = Some(cursor.name()?);
     cursor.until(&["primary"])?;
     cursor.expect(&["primary", "key"])?;
     made.key = key(cursor)?;
-    made.options = options(cursor)?.names;
-    cursor.end()?;
+    identified(cursor, made)?;
     Some(Object::View(name))
 }
 
@@ -226,13 +245,14 @@ fn arguments(cursor: &mut Cursor) -> Option<Vec<String>> {
     })
 }
 
-fn function_body(cursor: &mut Cursor) -> Option<()> {
+fn function_body(cursor: &mut Cursor) -> Option<String> {
     let _ = cursor.eat(&["returns", "null"]) || cursor.eat(&["called"]);
     cursor.expect(&["on", "null", "input", "returns"])?;
     cursor.kind()?;
     cursor.expect(&["language"])?;
     cursor.take_kind(Kind::Word)?;
     cursor.expect(&["as"])?;
-    cursor.string()?;
-    cursor.end()
+    let body = cursor.string()?;
+    cursor.end()?;
+    Some(body)
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use super::{Encryption, Place, Target};
-use crate::backend::postgres::tls::TlsError;
 use crate::backend::postgres::wire::TlsFault;
+use crate::backend::tls::TlsError;
 use crate::error::reason;
 
 /// A connection that did not come about. Never contains a password.

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::*;
+use crate::backend::files;
+use crate::backend::tls::{Sources, TlsError};
 
 /// The settings a server reports by itself (server documentation, "Asynchronous Operations").
 const REPORTED: [&str; 15] = [
@@ -78,9 +80,9 @@ pub(super) async fn open(
 async fn connector(target: &Target, place: &Place) -> Result<MakeRustlsConnect, Failure> {
     let ssl = target.ssl.clone();
     let read = move || {
-        let sources = tls::Sources {
-            file: &environment::read,
-            system_roots: &environment::system_roots,
+        let sources = Sources {
+            file: &files::read,
+            system_roots: &files::system_roots,
         };
         tls::client_config(&ssl, &sources)
     };
@@ -103,7 +105,7 @@ fn server_name(target: &Target, place: &Place, address: SocketAddr) -> Result<St
         }
         _ if strict => Err(Failure::tls_settings(
             place,
-            tls::TlsError {
+            TlsError {
                 message: "a host name is needed to verify the server's certificate".to_owned(),
                 help: "add host=NAME to hostaddr, or use sslmode=verify-ca",
             },

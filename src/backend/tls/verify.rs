@@ -18,7 +18,7 @@ use super::{TlsError, fault};
 
 /// How much of the server's certificate counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verification {
+pub enum Verification {
     /// Nothing: the channel is secret, the peer anybody.
     Nothing,
     /// Who signed it, and when it is valid.
@@ -29,7 +29,7 @@ pub(super) enum Verification {
 
 /// libpq's idea of a valid server certificate.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub struct Verifier {
     verification: Verification,
     /// The file's certificates as they are: OpenSSL also trusts a server that shows one of them itself, which is how
     /// a self-signed server certificate is used.
@@ -39,11 +39,15 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that trusts `roots`.
-    pub(super) fn new(
+    /// A verifier that trusts `roots`; `help` names the setting that they come from.
+    ///
+    /// # Errors
+    /// None of them can be used.
+    pub fn new(
         verification: Verification,
         roots: Vec<CertificateDer<'static>>,
         provider: &Arc<CryptoProvider>,
+        help: &'static str,
     ) -> Result<Self, TlsError> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
@@ -53,10 +57,7 @@ impl Verifier {
                 WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
                     .build()
                     .map_err(|error| {
-                        fault(
-                            format!("no trusted certificate can be used: {error}"),
-                            "check sslrootcert",
-                        )
+                        fault(format!("no trusted certificate can be used: {error}"), help)
                     })?,
             ),
         };

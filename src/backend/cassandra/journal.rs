@@ -1,0 +1,92 @@
+//! Lines of the journal: append-only, each under a time of its own, so that nothing that was written is ever written over.
+
+use super::fault::Fault;
+use super::names::{literal, literal_or_null};
+use super::query::Sender;
+use super::record::Recorder;
+use crate::error::Result;
+use crate::plan::schedule::Unit;
+use crate::source::{Migration, PartKind};
+
+/// What a line says beside who wrote it.
+#[derive(Debug, Clone, Default)]
+pub struct Line<'a> {
+    /// `batch`, `intent`, `step`, `failed`, `override` …
+    pub kind: &'a str,
+    /// The batch.
+    pub batch: Option<i64>,
+    /// The migration concerned.
+    pub migration: Option<&'a Migration>,
+    /// Its part.
+    pub part: Option<PartKind>,
+    /// The first statement that it is about, from 0.
+    pub first_statement: Option<usize>,
+    /// The state that the migration is in from now on.
+    pub state: Option<&'a str>,
+    /// An application version.
+    pub app_version: Option<&'a str>,
+    /// JSON.
+    pub detail: Option<String>,
+}
+
+impl<'a> Line<'a> {
+    /// A line on a unit.
+    pub fn of(kind: &'a str, unit: &Unit<'a>, batch: i64) -> Self {
+        Line {
+            kind,
+            batch: Some(batch),
+            migration: Some(unit.migration),
+            part: Some(unit.kind),
+            first_statement: Some(unit.range.start),
+            ..Line::default()
+        }
+    }
+}
+
+/// Writes lines, in their order, in one request.
+///
+/// # Errors
+/// The replicas do not answer, or the rights are missing.
+pub async fn write(
+    sender: &Sender,
+    recorder: &Recorder,
+    run: &str,
+    lines: &[Line<'_>],
+) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<String> = lines.iter().map(|line| text(recorder, run, line)).collect();
+    // One partition: an unlogged batch is one write.
+    let request = format!("BEGIN UNLOGGED BATCH {} APPLY BATCH", texts.join(" "));
+    sender.read(&request).await.map_err(Fault::error)?;
+    Ok(())
+}
+
+fn text(recorder: &Recorder, run: &str, line: &Line<'_>) -> String {
+    let number = |value: Option<String>| value.unwrap_or_else(|| "null".to_string());
+    let id = line.migration.map(|migration| &migration.id);
+    let values = [
+        recorder.incarnation.to_string(),
+        "now()".to_string(),
+        literal(run),
+        literal(line.kind),
+        number(line.batch.map(|batch| batch.to_string())),
+        literal_or_null(id.map(|id| id.subsystem.as_str())),
+        number(id.map(|id| id.number.to_string())),
+        literal_or_null(line.migration.map(|migration| migration.name.as_str())),
+        literal_or_null(line.part.map(PartKind::name)),
+        number(line.first_statement.map(|first| first.to_string())),
+        literal_or_null(line.state),
+        literal_or_null(line.app_version),
+        literal(&recorder.by),
+        literal(env!("CARGO_PKG_VERSION")),
+        literal_or_null(line.detail.as_deref()),
+    ];
+    format!(
+        "INSERT INTO {} (incarnation, at, run, kind, \"batch\", subsystem, number, name, part, first_statement, state, \
+         app_version, executed_by, kmig_version, detail) VALUES ({});",
+        recorder.names.journal,
+        values.join(", ")
+    )
+}

@@ -1,0 +1,339 @@
+//! The cluster's members, and whether they agree: on the schema, on each other, on the time.
+//!
+//! The driver asks only nodes that it has connections to, so a node that is down does not count for it. Here every member
+//! counts until it is removed from the ring (cassandra.md §3.1, traps C7, C10).
+
+use super::query::{How, Sender};
+use crate::backend::{Event, Stop};
+use crate::error::{Error, Result};
+use futures_util::future::join_all;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// How often agreement is asked for. The facts measured a quarter of the time of the driver's 200 ms.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Longest pause between two looks at members that do not agree for long.
+const POLL_MAX: Duration = Duration::from_millis(200);
+
+/// How long one member's answer is awaited: one that is paused does not hold up the look at the others.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How far clocks may be apart (traps C7).
+const SKEW_MAX_MS: i64 = 500;
+
+/// One member of the ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its id, which stays when its address changes.
+    pub id: Uuid,
+    /// Where clients reach it.
+    pub address: String,
+    /// Its datacenter.
+    pub datacenter: String,
+    /// Version of its server.
+    pub release: String,
+    /// What it answers itself, or why it does not.
+    pub state: State,
+}
+
+/// What one member says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It answers, and has this schema version.
+    Up(Uuid),
+    /// It does not answer; its schema version as the coordinator last heard of it.
+    Silent(Option<Uuid>, String),
+}
+
+impl Member {
+    fn line(&self) -> String {
+        let Member {
+            id,
+            address,
+            datacenter,
+            release,
+            state,
+        } = self;
+        let state = match state {
+            State::Up(schema) => format!("has schema {schema}"),
+            State::Silent(Some(schema), why) => {
+                format!("does not answer ({why}); last heard of with schema {schema}")
+            }
+            State::Silent(None, why) => format!("does not answer ({why})"),
+        };
+        format!("{address} ({datacenter}, {release}, host id {id}) {state}")
+    }
+}
+
+/// Every member of the ring, each asked itself. Members that are to be left out are not asked and not listed.
+///
+/// # Errors
+/// The coordinator does not answer.
+pub async fn members(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Member>> {
+    let local = "SELECT host_id, rpc_address, data_center, release_version, schema_version FROM system.local";
+    let peers = "SELECT host_id, native_address, data_center, release_version, schema_version FROM system.peers_v2";
+    let own = sender.coordinator;
+    let (local, peers, left) = tokio::join!(
+        sender.ask_member(own, local, sender.timeout),
+        sender.ask_member(own, peers, sender.timeout),
+        left(sender)
+    );
+    let (local, peers) = (
+        local.map_err(super::fault::Fault::error)?,
+        peers.map_err(super::fault::Fault::error)?,
+    );
+    let mut known = Vec::new();
+    for (row, address) in local
+        .iter()
+        .map(|row| (row, "rpc_address"))
+        .chain(peers.iter().map(|row| (row, "native_address")))
+    {
+        let Some(id) = row.uuid("host_id") else {
+            continue;
+        };
+        if without.contains(&id) || left.contains(&id) {
+            continue;
+        }
+        let address = row.get(address).and_then(|address| address.as_inet());
+        let text = |name: &str| row.text(name).unwrap_or("?").to_string();
+        known.push(Member {
+            id,
+            address: address.map_or_else(|| "?".to_string(), |address| address.to_string()),
+            datacenter: text("data_center"),
+            release: text("release_version"),
+            state: State::Silent(row.uuid("schema_version"), "not asked".to_string()),
+        });
+    }
+    known.sort_by(|one, other| one.address.cmp(&other.address));
+    let asked = known.into_iter().map(|member| ask(sender, member));
+    Ok(join_all(asked).await)
+}
+
+async fn ask(sender: &Sender, mut member: Member) -> Member {
+    let query = "SELECT schema_version, release_version FROM system.local";
+    let answer = sender.ask_member(member.id, query, ANSWER).await;
+    let heard = match &member.state {
+        State::Up(schema) => Some(*schema),
+        State::Silent(schema, _) => *schema,
+    };
+    member.state = match answer {
+        Ok(rows) => {
+            let row = rows.first();
+            if let Some(release) = row.and_then(|row| row.text("release_version")) {
+                member.release = release.to_string();
+            }
+            match row.and_then(|row| row.uuid("schema_version")) {
+                Some(schema) => State::Up(schema),
+                None => State::Silent(heard, "it tells no schema version".to_string()),
+            }
+        }
+        Err(fault) => State::Silent(heard, fault.message),
+    };
+    member
+}
+
+/// Members that have left the ring, and are still told of for days (traps C10). Servers before 4.1 have no such table,
+/// and a role may not be allowed to read it: then whoever is in `peers_v2` counts.
+async fn left(sender: &Sender) -> BTreeSet<Uuid> {
+    let query = "SELECT host_id, status, status_with_port FROM system_views.gossip_info";
+    let Ok(rows) = sender.ask_member(sender.coordinator, query, ANSWER).await else {
+        return BTreeSet::new();
+    };
+    let gone = |status: &str| {
+        let word = status.split(',').next().unwrap_or_default();
+        matches!(word, "LEFT" | "removed" | "removing")
+    };
+    rows.iter()
+        .filter(|row| {
+            let status = row.text("status_with_port").or_else(|| row.text("status"));
+            status.is_some_and(gone)
+        })
+        .filter_map(|row| row.text("host_id")?.parse().ok())
+        .collect()
+}
+
+/// Waits until every member answers and has one schema, at most for `within`. Tells who is waited for.
+///
+/// # Errors
+/// They do not agree in time, listed with what each has; a signal came.
+pub async fn agree(
+    sender: &Sender,
+    without: &BTreeSet<Uuid>,
+    within: Duration,
+    stop: &Stop,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Vec<Member>> {
+    let deadline = Instant::now() + within;
+    let mut pause = POLL;
+    let mut told = false;
+    loop {
+        let members = members(sender, without).await?;
+        if agreed(&members) {
+            return Ok(members);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(disagree(&members, within));
+        }
+        if !told && pause >= POLL_MAX {
+            tell(Event::Notice {
+                severity: "WAITING".to_string(),
+                message: format!("for the members to agree on the schema{}", list(&members)),
+            });
+            told = true;
+        }
+        stop.pause(pause.min(left)).await?;
+        pause = (pause * 5 / 4).min(POLL_MAX);
+    }
+}
+
+/// Whether all answer, and all have one schema.
+pub fn agreed(members: &[Member]) -> bool {
+    let mut versions = BTreeSet::new();
+    members.iter().all(|member| match &member.state {
+        State::Up(schema) => {
+            versions.insert(*schema);
+            true
+        }
+        State::Silent(..) => false,
+    }) && versions.len() == 1
+}
+
+fn list(members: &[Member]) -> String {
+    let mut text = String::from(":");
+    for member in members {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {}", member.line());
+    }
+    text
+}
+
+fn disagree(members: &[Member], within: Duration) -> Error {
+    let silent = members
+        .iter()
+        .filter(|member| matches!(member.state, State::Silent(..)))
+        .count();
+    let what = match silent {
+        0 => "the members do not agree on the schema".to_string(),
+        1 => "a node is down or does not answer".to_string(),
+        n => format!("{n} nodes are down or do not answer"),
+    };
+    let seconds = within.as_secs_f64();
+    let error = Error::failed(format!("{what}, for {seconds} s{}", list(members)));
+    let next = match silent {
+        0 => {
+            "nodetool describecluster shows the same; once they agree, the same command, which continues where it stopped"
+        }
+        _ => {
+            "bring the nodes back, or remove them from the ring (nodetool removenode); then the same command, which continues where it stopped. \
+              --without-node HOST_ID --reason TEXT goes on without one that is known to stay down"
+        }
+    };
+    error.next(next)
+}
+
+/// Refuses a ring of several server versions: they never agree on a schema.
+///
+/// # Errors
+/// The versions, member by member.
+pub fn one_version(members: &[Member]) -> Result<()> {
+    let line = |member: &Member| {
+        let mut numbers = member.release.split(['.', '-']);
+        (
+            numbers.next().unwrap_or_default().to_string(),
+            numbers.next().unwrap_or_default().to_string(),
+        )
+    };
+    let lines: BTreeSet<_> = members.iter().map(line).collect();
+    if lines.len() <= 1 {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "the members run different versions of Cassandra, which never agree on a schema change{}",
+        list(members)
+    ))
+    .now("nothing was run")
+    .next("finish the rolling upgrade of the cluster, then the same command"))
+}
+
+/// Refuses clocks that are too far apart: a drop by one coordinator would lose against an older create by another
+/// (traps C7), and the lease is judged by all of them.
+///
+/// # Errors
+/// The clocks, member by member.
+pub async fn one_time(sender: &Sender, members: &[Member]) -> Result<()> {
+    let asked = members.iter().map(|member| async move {
+        let before = Instant::now();
+        let query = "SELECT toTimestamp(now()) AS now FROM system.local";
+        let rows = sender.ask_member(member.id, query, ANSWER).await;
+        let took = before.elapsed();
+        let now = rows.ok()?.first()?.number("now")?;
+        Some((member, now, before, took))
+    });
+    let clocks: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+    let Some(start) = clocks.iter().map(|(_, _, before, _)| *before).min() else {
+        return Ok(());
+    };
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    // Each clock lies between its reading less the whole round trip and its reading.
+    let range = |(_, now, before, took): &(&Member, i64, Instant, Duration)| {
+        let read = now - ms(before.duration_since(start));
+        (read - ms(*took), read)
+    };
+    let ranges: Vec<(i64, i64)> = clocks.iter().map(range).collect();
+    let latest_low = ranges.iter().map(|(low, _)| *low).max().unwrap_or_default();
+    let earliest_high = ranges
+        .iter()
+        .map(|(_, high)| *high)
+        .min()
+        .unwrap_or_default();
+    let apart = latest_low - earliest_high;
+    if apart <= SKEW_MAX_MS {
+        return Ok(());
+    }
+    let first = ranges
+        .iter()
+        .map(|(_, high)| *high)
+        .min()
+        .unwrap_or_default();
+    let lines: String = clocks
+        .iter()
+        .zip(&ranges)
+        .map(|((member, ..), (_, high))| {
+            format!(
+                "\n  {}: {} ms ahead of the earliest",
+                member.address,
+                high - first
+            )
+        })
+        .collect();
+    Err(Error::failed(format!(
+        "the clocks of the members are {apart} ms apart, more than {SKEW_MAX_MS} ms:{lines}"
+    ))
+    .now("nothing was run")
+    .next("set the clocks right (NTP, chrony), then the same command"))
+}
+
+/// The coordinator's clock, in microseconds since 1970.
+///
+/// # Errors
+/// It does not answer.
+pub async fn clock(sender: &Sender) -> Result<i64> {
+    let rows = sender
+        .send(
+            "SELECT toTimestamp(now()) AS now FROM system.local",
+            How {
+                consistency: Some(scylla::statement::Consistency::One),
+                ..How::default()
+            },
+        )
+        .await
+        .map_err(super::fault::Fault::error)?;
+    let now = rows.first().and_then(|row| row.number("now"));
+    now.map(|ms| ms * 1000)
+        .ok_or_else(|| Error::failed("the coordinator tells no time"))
+}

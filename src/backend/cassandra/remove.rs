@@ -1,0 +1,102 @@
+//! Drops what a reset takes away.
+//!
+//! Each drop is awaited at every member. kmig's own tables stay: to drop them and to make them again would be a race
+//! with whoever starts meanwhile. They get a new incarnation instead, which hides every row of the old one, also from a
+//! node that brings one back (traps C2).
+
+use super::fault::{Fault, Kind};
+use super::query::How;
+use super::{Cassandra, tables};
+use crate::backend::{Event, Thing};
+use crate::error::{Error, Exit, Result};
+
+/// In this order nothing stands on what is dropped.
+const ORDER: [&str; 7] = [
+    "trigger",
+    "materialized view",
+    "index",
+    "table",
+    "aggregate",
+    "function",
+    "type",
+];
+
+impl Cassandra {
+    /// Drops these, newest first within a kind, and forgets what is recorded.
+    pub(super) async fn remove_things(
+        &mut self,
+        things: &[Thing],
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        if !self.options.without.is_empty() {
+            return Err(Error::new(
+                Exit::Refused,
+                "nothing is dropped while a member is left out: it would bring back what it still has",
+            )
+            .now("nothing was dropped")
+            .next("bring the node back or remove it from the ring, then kmig reset"));
+        }
+        for kind in ORDER {
+            for thing in things.iter().rev().filter(|thing| thing.kind == kind) {
+                self.options.stop.check()?;
+                self.drop_one(thing, tell).await?;
+            }
+        }
+        let lease = self.lease.as_ref().ok_or_else(super::state::fenced)?;
+        lease.check(self.sender.timeout).await?;
+        let text = tables::renew(&self.recorder.names);
+        self.make(&text, tell).await?;
+        let members = self.agreement(tell).await?;
+        tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
+        let gone: Vec<String> = self
+            .rows
+            .keys()
+            .map(|id| self.recorder.forget(id))
+            .collect();
+        // Nobody reads these rows any more; that they go is for whoever looks into the table.
+        if let Err(error) = self.write_with(&gone, &[]).await {
+            tell(Event::Notice {
+                severity: "WARNING".to_string(),
+                message: format!(
+                    "rows of the old record are left in schema_meta: {}",
+                    error.message
+                ),
+            });
+        }
+        self.rows.clear();
+        Ok(())
+    }
+
+    async fn drop_one(&mut self, thing: &Thing, tell: &mut dyn FnMut(Event)) -> Result<()> {
+        let lease = self.lease.as_ref().ok_or_else(super::state::fenced)?;
+        lease.check(self.sender.timeout).await?;
+        let guard = match thing.kind.as_str() {
+            // Members may still differ about the second of two that were sent alike.
+            "trigger" => "",
+            _ => "IF EXISTS ",
+        };
+        let text = format!("DROP {} {guard}{}", thing.kind.to_uppercase(), thing.name);
+        let how = How {
+            timeout: Some(self.options.request_timeout.min(self.options.lease / 2)),
+            ..How::default()
+        };
+        let stopped = |fault: Fault| {
+            fault
+                .error()
+                .now(format!("{} {} was not dropped, nor what comes after it; everything is recorded as before", thing.kind, thing.name))
+                .next("mend what stands on it, then kmig reset, which drops the rest")
+        };
+        match self.sender.send(&text, how).await {
+            Ok(_) => {}
+            Err(fault) if fault.kind == Kind::Refused => return Err(stopped(fault)),
+            // In doubt: a repeat of it says nothing where it is gone.
+            Err(_) => {
+                self.agreement(tell).await?;
+                self.sender.send(&text, how).await.map_err(stopped)?;
+            }
+        }
+        self.agreement(tell).await?;
+        tell(Event::Statement);
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! Settles what an earlier run left in doubt, and keeps apart what a fenced-out one may still have on its way.
+
+use super::Cassandra;
+use super::ddl::Failure;
+use super::intent::Intent;
+use super::schema;
+use crate::backend::Event;
+use crate::cql::proof::{Verdict, claim, settle};
+use crate::cql::{Act, Change, Statement};
+use crate::error::{Error, Exit, Result};
+use crate::machine;
+use crate::place::Place;
+use crate::plan::schedule::Unit;
+use crate::source::Part;
+
+impl Cassandra {
+    /// Whether a statement that an earlier run was sending has taken effect.
+    ///
+    /// # Errors
+    /// It has, and the file says something else now; or what is there is neither.
+    pub(super) async fn settled(
+        &mut self,
+        unit: &Unit<'_>,
+        part: &Part,
+        statement: &Statement,
+        intent: &Intent,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<bool> {
+        let place = || Place::span(&part.file, statement.span);
+        let same = intent.same_text(part);
+        if super::apply::writes(&statement.act) {
+            return self
+                .settled_write(unit, part, statement, intent, tell)
+                .await;
+        }
+        let sent = crate::cql::split(&intent.texts.join(";\n"));
+        let act = match sent.statements.as_slice() {
+            // A password is masked in what was journaled, and says nothing of whether the role is there.
+            [only] => only.act.clone(),
+            _ => statement.act.clone(),
+        };
+        let members = self.agreement(tell).await?;
+        let claim = claim(&act, &self.recorder.names.keyspace);
+        let object = schema::object(&act);
+        let found = schema::of_all(&self.sender, &members, &claim.keyspace, object).await?;
+        let id = intent.id.map(|id| id.to_string());
+        let mut done = !found.is_empty();
+        for (member, schema) in members.iter().zip(&found) {
+            let verdict = match &intent.before {
+                Some(before) => settle(&claim, id.as_deref(), before, schema),
+                None => Verdict::Again,
+            };
+            match verdict {
+                Verdict::Done => {}
+                Verdict::Again => done = false,
+                Verdict::Untold => {
+                    done &= self.done_when(statement).await? == Some(true);
+                }
+                Verdict::Differs(why) => {
+                    return Err(Error::failed(format!(
+                        "an earlier run was sending this statement; at {} is what it does not make: {why}",
+                        member.address
+                    ))
+                    .at(place())
+                    .now("nothing more was run")
+                    .next("look who made it; once it is gone, or as the statement says, the same command"));
+                }
+            }
+        }
+        if done && !same {
+            return Err(edited(part, statement));
+        }
+        let word = if done { "has" } else { "has not" };
+        tell(Event::Reconciled(format!(
+            "{}: an earlier run was sending this statement; it {word} taken effect at every member",
+            place().label()
+        )));
+        Ok(done)
+    }
+
+    /// Writes are sent again with their journaled times, unless a repeat would write something else.
+    async fn settled_write(
+        &mut self,
+        unit: &Unit<'_>,
+        part: &Part,
+        statement: &Statement,
+        intent: &Intent,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<bool> {
+        let label = Place::span(&part.file, statement.span).label();
+        if self.done_when(statement).await? == Some(true) {
+            if !intent.same_text(part) {
+                return Err(edited(part, statement));
+            }
+            tell(Event::Reconciled(format!(
+                "{label}: an earlier run was sending this statement; its done-when says that it has taken effect"
+            )));
+            return Ok(true);
+        }
+        if !intent.same_text(part) {
+            // Some may have been written, and would stay beside what the file says now.
+            return Err(edited(part, statement));
+        }
+        self.too_late(unit, statement, intent).await?;
+        tell(Event::Reconciled(format!(
+            "{label}: an earlier run was sending this statement; it is sent again, and writes the same cells"
+        )));
+        Ok(false)
+    }
+
+    /// Refuses a repeat so late that what was deleted meanwhile would come back: its tombstones may be gone (traps C9).
+    async fn too_late(
+        &self,
+        unit: &Unit<'_>,
+        statement: &Statement,
+        intent: &Intent,
+    ) -> Result<()> {
+        let Some(written) = intent.write_time else {
+            return Ok(());
+        };
+        let now = super::members::clock(&self.sender).await?;
+        let age = (now - written) / 1_000_000;
+        for write in statement.act.writes() {
+            let keyspace = write.table.keyspace.as_deref();
+            let keyspace = keyspace.unwrap_or(&self.recorder.names.keyspace);
+            let query = format!(
+                "SELECT gc_grace_seconds FROM system_schema.tables WHERE keyspace_name = {} AND table_name = {}",
+                super::names::literal(keyspace),
+                super::names::literal(&write.table.name)
+            );
+            let at = self.sender.coordinator;
+            let rows = self
+                .sender
+                .ask_member(at, &query, self.sender.timeout)
+                .await;
+            let rows = rows.map_err(super::fault::Fault::error)?;
+            let grace = rows.first().and_then(|row| row.number("gc_grace_seconds"));
+            if grace.is_some_and(|grace| grace > 0 && age >= grace) {
+                return Err(Error::new(
+                    Exit::Failed,
+                    format!(
+                        "a write of {} was in doubt when its run ended {age} s ago, longer than gc_grace_seconds of {}: \
+                         to repeat it could bring back what was deleted since",
+                        unit.migration.label(),
+                        write.table.name
+                    ),
+                )
+                .now("nothing more was run")
+                .next("read whether the rows are there; then put `-- kmig:done-when SELECT …` above the statement, and the same command"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a statement that a fenced-out executor has sent can no longer arrive: it may make again what this
+    /// run drops (traps C4).
+    pub(super) async fn before_destruction(
+        &mut self,
+        act: &Act,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
+        if !destroys(act) {
+            return Ok(());
+        }
+        if !self.options.without.is_empty() {
+            return Err(Failure {
+                error: Error::new(
+                    Exit::Refused,
+                    "nothing is dropped while a member is left out: it would bring back what it still has",
+                )
+                .now("this statement was not sent")
+                .next("bring the node back or remove it from the ring, then the same command without --without-node"),
+                certain: true,
+            });
+        }
+        let Some(until) = self.quiet_from.take() else {
+            return Ok(());
+        };
+        let left = until.saturating_sub(machine::since_boot());
+        if left.is_zero() {
+            return Ok(());
+        }
+        tell(Event::Notice {
+            severity: "WAITING".to_string(),
+            message: format!(
+                "for {:.1} s: the run before was not ended cleanly, and what it had sent may still arrive",
+                left.as_secs_f64()
+            ),
+        });
+        if let Err(error) = self.options.stop.pause(left).await {
+            self.quiet_from = Some(until);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a statement takes something away.
+fn destroys(act: &Act) -> bool {
+    matches!(
+        act,
+        Act::Drop { .. }
+            | Act::Truncate { .. }
+            | Act::Alter {
+                change: Change::Drop { .. } | Change::Rename { .. },
+                ..
+            }
+    )
+}
+
+fn edited(part: &Part, statement: &Statement) -> Error {
+    Error::new(
+        Exit::Disagree,
+        "an earlier run was sending this statement and may have ended in the middle; the file says something else now",
+    )
+    .at(Place::span(&part.file, statement.span))
+    .now("nothing more was run; what was sent stands in schema_meta_journal")
+    .next("put the text back that was sent, and the same command; what is to be different belongs into a new migration")
+}
