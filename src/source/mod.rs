@@ -163,7 +163,11 @@ impl Part {
 
     /// The place of a statement for an error, without passwords of CQL.
     pub fn place(&self, at: usize) -> Place {
-        let span = self.span(at).unwrap_or_default();
+        self.place_of(at, self.span(at).unwrap_or_default())
+    }
+
+    /// The place of some words of a statement, likewise.
+    pub fn place_of(&self, at: usize, span: Span) -> Place {
         match self
             .cql
             .get(at)

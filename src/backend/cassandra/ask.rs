@@ -21,9 +21,9 @@ impl Cassandra {
                 Ok(rows) => rows,
                 // It names a table or column that is not there, which the batch may be about to make.
                 Err(fault) if fault.is(INVALID) => {
-                    return Ok(Asked::TooEarly(fault.at(part, at, 0)));
+                    return Ok(Asked::TooEarly(fault.at(part, at)));
                 }
-                Err(fault) => return Err(fault.at(part, at, 0)),
+                Err(fault) => return Err(fault.at(part, at)),
             };
             if let Some(row) = rows.first() {
                 let shown = row
@@ -64,7 +64,7 @@ impl Cassandra {
                 ..How::default()
             };
             let rows = self.sender.send(text, how).await.map_err(|fault| {
-                let error = fault.at(part, at, 0);
+                let error = fault.at(part, at);
                 error.now(format!(
                     "nothing destructive was run; the backfill of {} is run again by the next kmig finish",
                     migration.label()

@@ -15,7 +15,6 @@ use crate::cql::proof::{Claim, Holds, Verdict, before, claim, holds, refuse, set
 use crate::cql::schema::Schema;
 use crate::cql::{Act, Change, Object, Statement};
 use crate::error::{Error, Exit, Result};
-use crate::place::Place;
 use crate::plan::schedule::Unit;
 use crate::source::Part;
 use scylla::statement::Consistency;
@@ -61,20 +60,20 @@ impl Cassandra {
             self.written(&claim, object, &statement.act)
         );
         let (found, now, written) = (found?, now?, written?);
-        let place = || Place::span(&part.file, statement.span);
+        let place = part.place(intent.from);
         // A cell with a later time would win against this statement, which the server then takes without effect (C7).
         if let Some(ahead) = written.filter(|written| *written >= now) {
             return Err(Error::failed(format!(
                 "what this statement changes was written {} ms in the future, by a node whose clock was ahead",
                 (ahead - now) / 1000
             ))
-            .at(place())
+            .at(place.clone())
             .now("this statement was not sent")
             .next("set the clocks right, wait until then, and run the same command"));
         }
         if let Some(why) = refuse(&statement.act, &claim.keyspace, &found, now / 1000) {
             return Err(Error::new(Exit::Failed, format!("not sent: {why}"))
-                .at(place())
+                .at(place.clone())
                 .now("this statement was not sent"));
         }
         let id = intent.id.map(|id| id.to_string());
@@ -153,7 +152,7 @@ impl Cassandra {
                 Err(fault) => Some(fault),
             };
             let members = self.agreement(tell).await.map_err(|error| Error {
-                place: Some(Box::new(Place::span(&part.file, statement.span))),
+                place: Some(Box::new(part.place(at))),
                 now: Some("the statement was sent, and is journaled: whether it took effect is read from every member at the next run".to_string()),
                 ..error
             })?;
@@ -168,7 +167,7 @@ impl Cassandra {
                 Proof::Done => return Ok(()),
                 Proof::Differs(why) => {
                     let error = Error::failed(why)
-                        .at(Place::span(&part.file, statement.span))
+                        .at(part.place(at))
                         .now("the statement was sent; what is there is not what it makes");
                     return Err(error.into());
                 }
@@ -183,7 +182,7 @@ impl Cassandra {
                 // The server said yes, and all members agree that it is not there.
                 None => {
                     let error = Error::failed("the server took the statement, and no member shows its effect")
-                        .at(Place::span(&part.file, statement.span))
+                        .at(part.place(at))
                         .now("nothing of it is recorded")
                         .next("look for another client that changes the schema, and for clocks that are apart; then the same command");
                     return Err(error.into());
@@ -193,7 +192,7 @@ impl Cassandra {
                 }
                 Some(fault) => {
                     tell(Event::Retry {
-                        place: Place::span(&part.file, statement.span).label(),
+                        place: part.place(at).label(),
                         message: fault.message.clone(),
                         left: self.options.agreement,
                         blockers: Vec::new(),
@@ -209,7 +208,7 @@ impl Cassandra {
             message: "no answer".to_string(),
             position: None,
         });
-        let mut error = fault.at(part, at, 0);
+        let mut error = fault.at(part, at);
         error.now = Some(format!(
             "the {} part of {}: this statement was sent {TRIES_MAX} times, and no member shows its effect; it is journaled, and settled at the next run",
             unit.kind,
@@ -221,7 +220,7 @@ impl Cassandra {
     /// What a refusal of the server means for a statement.
     async fn refused(&self, fault: Fault, part: &Part, at: usize, act: &Act) -> Failure {
         let rights = fault.is(super::fault::UNAUTHORIZED);
-        let mut error = fault.at(part, at, 0);
+        let mut error = fault.at(part, at);
         if rights && matches!(act, Act::Create(_) | Act::Alter { .. } | Act::Drop { .. }) {
             error = error.next(self.recorder.names.grant());
         }

@@ -71,7 +71,7 @@ impl Cassandra {
             if fault.kind == Kind::Refused {
                 // In an earlier try it may have been taken, and then refused a repeat.
                 return Err(Failure {
-                    error: fault.at(part, at, 0),
+                    error: fault.at(part, at),
                     certain: tried == 1,
                 });
             }
@@ -134,7 +134,7 @@ fn counter(act: &Act) -> bool {
 }
 
 fn in_doubt(fault: Fault, unit: &Unit<'_>, part: &Part, at: usize) -> Error {
-    let mut error = fault.at(part, at, 0);
+    let mut error = fault.at(part, at);
     error.now = Some(format!(
         "whether this statement of {} took effect is not known; it is journaled, and settled at the next run",
         unit.migration.label()

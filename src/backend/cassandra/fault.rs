@@ -1,6 +1,7 @@
 //! What the driver reports, told apart by code and never by text.
 
 use crate::backend::point::pointed;
+use crate::cql::{Act, with_id};
 use crate::error::{Error, ServerError};
 use crate::source::Part;
 use scylla::errors::{
@@ -73,24 +74,26 @@ impl Fault {
         error
     }
 
-    /// The error with the place in a part's file: the word of the statement that the server pointed at. The text that was
-    /// sent began `offset` bytes into the statement.
-    pub fn at(self, part: &Part, statement: usize, offset: usize) -> Error {
-        let sent = part
-            .statements
-            .get(statement)
-            .and_then(|statement| statement.span.of(&part.file.text).get(offset..));
-        let pointed_at = self
-            .position
-            .zip(sent)
-            .and_then(|(position, sent)| byte_of(sent, position))
-            .map(|byte| byte + offset);
-        let place = sent.map(|_| pointed(part, statement, pointed_at));
-        let error = self.error();
-        match place {
-            Some(place) => error.at(place),
-            None => error,
-        }
+    /// The error with the place in a part's file: the word of the statement that the server pointed at.
+    pub fn at(self, part: &Part, at: usize) -> Error {
+        let Some(statement) = part.cql.get(at) else {
+            return self.error();
+        };
+        let file = &part.file.text;
+        // As it was sent: a table or view has got an id.
+        let sent = with_id(file, statement, &uuid::Uuid::nil().to_string());
+        let more = sent.len() - statement.span.of(file).len();
+        let byte = self.position.and_then(|position| byte_of(&sent, position));
+        let id_at = match &statement.act {
+            Act::Create(made) => made.id_place.map(|place| place.at - statement.span.start),
+            _ => None,
+        };
+        let byte = byte.map(|byte| match id_at {
+            Some(id_at) if byte > id_at => byte.saturating_sub(more).max(id_at),
+            _ => byte,
+        });
+        let place = pointed(part, at, byte);
+        self.error().at(place)
     }
 
     fn unreachable(error: &dyn std::fmt::Display) -> Fault {

@@ -9,7 +9,6 @@ use crate::cql::proof::{Verdict, claim, settle};
 use crate::cql::{Act, Change, Statement};
 use crate::error::{Error, Exit, Result};
 use crate::machine;
-use crate::place::Place;
 use crate::plan::schedule::Unit;
 use crate::source::Part;
 
@@ -26,7 +25,7 @@ impl Cassandra {
         intent: &Intent,
         tell: &mut dyn FnMut(Event),
     ) -> Result<bool> {
-        let place = || Place::span(&part.file, statement.span);
+        let place = part.place(intent.from);
         let same = intent.same_text(part);
         if super::apply::writes(&statement.act) {
             return self
@@ -61,19 +60,19 @@ impl Cassandra {
                         "an earlier run was sending this statement; at {} is what it does not make: {why}",
                         member.address
                     ))
-                    .at(place())
+                    .at(place.clone())
                     .now("nothing more was run")
                     .next("look who made it; once it is gone, or as the statement says, the same command"));
                 }
             }
         }
         if done && !same {
-            return Err(edited(part, statement));
+            return Err(edited(part, intent.from));
         }
         let word = if done { "has" } else { "has not" };
         tell(Event::Reconciled(format!(
             "{}: an earlier run was sending this statement; it {word} taken effect at every member",
-            place().label()
+            place.label()
         )));
         Ok(done)
     }
@@ -87,10 +86,10 @@ impl Cassandra {
         intent: &Intent,
         tell: &mut dyn FnMut(Event),
     ) -> Result<bool> {
-        let label = Place::span(&part.file, statement.span).label();
+        let label = part.place(intent.from).label();
         if self.done_when(statement).await? == Some(true) {
             if !intent.same_text(part) {
-                return Err(edited(part, statement));
+                return Err(edited(part, intent.from));
             }
             tell(Event::Reconciled(format!(
                 "{label}: an earlier run was sending this statement; its done-when says that it has taken effect"
@@ -99,7 +98,7 @@ impl Cassandra {
         }
         if !intent.same_text(part) {
             // Some may have been written, and would stay beside what the file says now.
-            return Err(edited(part, statement));
+            return Err(edited(part, intent.from));
         }
         self.too_late(unit, statement, intent).await?;
         tell(Event::Reconciled(format!(
@@ -208,12 +207,12 @@ fn destroys(act: &Act) -> bool {
     )
 }
 
-fn edited(part: &Part, statement: &Statement) -> Error {
+fn edited(part: &Part, at: usize) -> Error {
     Error::new(
         Exit::Disagree,
         "an earlier run was sending this statement and may have ended in the middle; the file says something else now",
     )
-    .at(Place::span(&part.file, statement.span))
+    .at(part.place(at))
     .now("nothing more was run; what was sent stands in schema_meta_journal")
     .next("put the text back that was sent, and the same command; what is to be different belongs into a new migration")
 }
