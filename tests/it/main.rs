@@ -15,6 +15,7 @@ mod cql_statements;
 mod cqlsh_splits;
 mod docs;
 mod errors;
+mod frame_proxy;
 mod harness;
 mod odd_defaults;
 mod odd_files;

@@ -11,6 +11,7 @@
 pub mod case;
 pub mod cassandra;
 pub mod fingerprint;
+pub mod frame_proxy;
 pub mod kmig;
 pub mod pgbouncer;
 pub mod programs;

@@ -20,13 +20,14 @@ use scylla::policies::load_balancing::{
 use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 /// A session with a cluster. It uses no keyspace: statements name theirs.
@@ -71,17 +72,9 @@ impl Link {
 /// No node that can be worked with answers within `connect_timeout`, the login is refused, or the cluster is none that
 /// kmig knows.
 pub async fn connect(target: &Target) -> Result<Link, Error> {
-    let within = target.connect_timeout;
-    let opened = match tokio::time::timeout(within, open(target)).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Error::failed(format!(
-            "{} did not answer within {} s",
-            target.describe(),
-            within.as_secs_f64()
-        ))
-        .next("check the hosts of the url, or raise connect_timeout in [cassandra]")),
-    };
-    opened.map_err(|error| error.now("nothing was run"))
+    open(target)
+        .await
+        .map_err(|error| error.now("nothing was run"))
 }
 
 async fn open(target: &Target) -> Result<Link, Error> {
@@ -91,31 +84,31 @@ async fn open(target: &Target) -> Result<Link, Error> {
         Some(tls) => Some(Arc::new(encryption(tls, target)?)),
     };
     let profile = profile(target);
+    let deadline = Instant::now() + target.connect_timeout;
     let mut failures = Failures::default();
     let mut probes = probes(target, tls.clone());
     // The first that answers will do: it tells of all others, and a host that is down holds nobody up.
-    while let Some(probed) = probes.join_next().await {
-        let Ok((at, shown, probed)) = probed else {
+    while let Ok(Some(probed)) = timeout_at(deadline, probes.join_next()).await {
+        let Ok((at, probed)) = probed else {
             continue;
         };
         let address = match probed {
             Ok(address) => address,
             Err(refusal) => {
-                failures.add(at, shown, refusal);
+                failures.0.insert(at, refusal);
                 continue;
             }
         };
         let builder = builder(target, &profile, address, login.clone(), tls.clone());
-        match builder.build().await {
-            Ok(session) => return linked(session, profile, target).await,
-            Err(error) => match refused_login(target, &error) {
+        let why = match timeout_at(deadline, builder.build()).await {
+            Ok(Ok(session)) => return linked(session, profile, target).await,
+            Ok(Err(error)) => match refused_login(target, &error) {
                 Some(refused) => return Err(refused),
-                None => {
-                    let why = Fault::from(error).message;
-                    failures.add(at, shown, Refusal { why, next: None });
-                }
+                None => Fault::from(error).message,
             },
-        }
+            Err(_) => "it answers, but no session was ready in time".to_string(),
+        };
+        failures.0.insert(at, Refusal { why, next: None });
     }
     Err(failures.error(target))
 }
@@ -125,16 +118,13 @@ fn probes(target: &Target, tls: Option<Arc<ClientConfig>>) -> JoinSet<Probed> {
     let mut probes = JoinSet::new();
     for (at, contact) in target.contacts.iter().cloned().enumerate() {
         let (port, patience, tls) = (target.port, target.connect_timeout, tls.clone());
-        probes.spawn(async move {
-            let shown = format!("{contact}:{port}");
-            (at, shown, first_answer(contact, port, tls, patience).await)
-        });
+        probes.spawn(async move { (at, first_answer(contact, port, tls, patience).await) });
     }
     probes
 }
 
-/// Which host of the url it is, how it is shown, and the address that answers.
-type Probed = (usize, String, Result<SocketAddr, Refusal>);
+/// Which host of the url it is, and the address that answers.
+type Probed = (usize, Result<SocketAddr, Refusal>);
 
 /// The first address of a host at which a Cassandra answers.
 async fn first_answer(
@@ -161,24 +151,27 @@ async fn first_answer(
     Err(last)
 }
 
-/// Why each host of the url will not do.
+/// Why hosts of the url will not do, by their place in it.
 #[derive(Default)]
-struct Failures(Vec<(usize, String, Refusal)>);
+struct Failures(BTreeMap<usize, Refusal>);
 
 impl Failures {
-    fn add(&mut self, at: usize, shown: String, refusal: Refusal) {
-        self.0.push((at, shown, refusal));
-    }
-
-    /// All of them, in the order of the url.
-    fn error(mut self, target: &Target) -> Error {
-        self.0.sort_by_key(|(at, ..)| *at);
-        let lines: Vec<String> = self
-            .0
+    /// All of them, in the order of the url. A host that is not among them has said nothing in time.
+    fn error(self, target: &Target) -> Error {
+        let silent = format!(
+            "no answer within {} s",
+            target.connect_timeout.as_secs_f64()
+        );
+        let lines: Vec<String> = target
+            .contacts
             .iter()
-            .map(|(_, shown, refusal)| format!("{shown}: {}", refusal.why))
+            .enumerate()
+            .map(|(at, contact)| {
+                let why = self.0.get(&at).map_or(&silent, |refusal| &refusal.why);
+                format!("{contact}:{}: {why}", target.port)
+            })
             .collect();
-        let mut error = Error::failed(match lines.as_slice() {
+        let error = Error::failed(match lines.as_slice() {
             [line] => format!("no connection to Cassandra: {line}"),
             lines => format!(
                 "no connection to Cassandra at any host of {}\n  {}",
@@ -186,9 +179,8 @@ impl Failures {
                 lines.join("\n  ")
             ),
         });
-        let next = self.0.iter().find_map(|(_, _, refusal)| refusal.next);
-        error.next = Some(next.unwrap_or("check the hosts of the url").to_string());
-        error
+        let next = self.0.values().find_map(|refusal| refusal.next);
+        error.next(next.unwrap_or("check the hosts of the url, and whether the cluster runs"))
     }
 }
 
@@ -397,3 +389,6 @@ impl Version {
         Version { number, text }
     }
 }
+
+#[cfg(test)]
+mod tests;

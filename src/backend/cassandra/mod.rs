@@ -21,6 +21,7 @@ mod record;
 mod recover;
 mod remove;
 mod resume;
+pub mod rights;
 mod schema;
 mod setup;
 mod state;

@@ -27,7 +27,7 @@ pub enum Consistency {
 }
 
 /// What a node answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Answer {
     /// The rows as `a|b`; null is nothing.
     pub rows: Vec<String>,

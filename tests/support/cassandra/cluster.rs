@@ -1,7 +1,6 @@
 //! A ring of nodes.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::claim::Claim;
-use super::client::{Answer, Client, Consistency};
-use super::config::{self, Place};
+use super::client::{Client, Consistency};
 use super::node::Node;
+use super::prepare::{new_folder, prepare};
 use super::tls::{ClientTls, Tls};
-use super::{Options, PATIENCE, pause_a_moment, programs};
+use super::{Options, PATIENCE, pause_a_moment};
 
 /// The port of CQL, of every node and of what stands before it.
 const PORT: u16 = 9042;
@@ -121,11 +120,8 @@ impl Cluster {
     pub fn cql(&self, keyspace: &str, text: &str) -> Result<String, String> {
         let node = (1..=self.size()).find(|node| self.node(*node).works());
         let node = node.ok_or("no node works")?;
-        let (rows, changed) = self.ask(node, keyspace, text, Consistency::Quorum)?;
-        if changed {
-            self.await_agreement();
-        }
-        Ok(rows)
+        let quorum = Consistency::Quorum;
+        self.ask(node, keyspace, text, quorum, || self.await_agreement())
     }
 
     /// [`Cluster::cql`] for statements that must not fail.
@@ -151,7 +147,7 @@ impl Cluster {
         text: &str,
         consistency: Consistency,
     ) -> Result<String, String> {
-        Ok(self.ask(node, keyspace, text, consistency)?.0)
+        self.ask(node, keyspace, text, consistency, || ())
     }
 
     /// Makes a fresh keyspace with a replica on each node, and returns its name.
@@ -179,6 +175,16 @@ impl Cluster {
                 .map(|node| self.node_cql(node, "", version))
                 .collect();
             versions.is_ok_and(|versions| versions.windows(2).all(|two| two[0] == two[1]))
+        });
+    }
+
+    /// Asks again and again until statements answer with these rows.
+    ///
+    /// # Panics
+    /// Where they never do.
+    pub fn await_rows(&self, keyspace: &str, text: &str, rows: &str) {
+        self.until(&format!("{text}\nnever is {rows:?}"), || {
+            self.cql(keyspace, text).as_deref() == Ok(rows)
         });
     }
 
@@ -216,12 +222,6 @@ impl Cluster {
         }
     }
 
-    /// Sets a node's clock ahead of the machine's by so many seconds, or behind it.
-    pub fn set_clock(&self, node: usize, seconds: i64) {
-        assert!(self.options.clocks, "start the cluster with clocks");
-        write_clock(self.node(node).folder().join("clock"), seconds);
-    }
-
     /// The process id of a node; 0 where it does not run.
     pub fn pid(&self, node: usize) -> u32 {
         self.node(node).pid()
@@ -250,17 +250,18 @@ impl Cluster {
         Ok(client)
     }
 
-    /// The rows, and whether the schema was changed.
+    /// The rows; `changed` is called behind each statement that changed the schema.
     fn ask(
         &self,
         node: usize,
         keyspace: &str,
         text: &str,
         consistency: Consistency,
-    ) -> Result<(String, bool), String> {
+        changed: impl Fn(),
+    ) -> Result<String, String> {
         let mut client = self.connect(node)?;
         let mut inside = false;
-        let mut answers = Answer::default();
+        let mut rows = Vec::new();
         for statement in kmig::cql::split(text).statements {
             if !inside && !keyspace.is_empty() {
                 // Before it is made every statement names it itself.
@@ -269,10 +270,12 @@ impl Cluster {
             }
             let statement = &text[statement.span.start..statement.span.end];
             let answer = client.query(statement, consistency)?;
-            answers.rows.extend(answer.rows);
-            answers.changed_schema |= answer.changed_schema;
+            if answer.changed_schema {
+                changed();
+            }
+            rows.extend(answer.rows);
         }
-        Ok((answers.rows.join("\n"), answers.changed_schema))
+        Ok(rows.join("\n"))
     }
 
     fn await_answer(&self, node: usize) {
@@ -312,86 +315,4 @@ impl Cluster {
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
-}
-
-/// Writes a node's configuration; it does not run yet.
-fn prepare(
-    options: &Options,
-    node: usize,
-    folder: PathBuf,
-    claim: &Claim,
-    tls: Option<&Tls>,
-) -> Node {
-    let version = options.version_of(node);
-    let missing = || {
-        let number = version.number();
-        format!("no Cassandra {number}: run scripts/ensure-cassandra {number}")
-    };
-    let java = programs::java().unwrap_or_else(|| panic!("{}", missing()));
-    let jars = version.jars().unwrap_or_else(|| panic!("{}", missing()));
-    let (prefix, told) = (format!("127.0.{}", claim.x), format!("127.1.{}", claim.x));
-    let place = Place {
-        node,
-        prefix: &prefix,
-        told: options.proxied.then_some(told.as_str()),
-        folder: &folder,
-        tls,
-    };
-    let files = [
-        ("cassandra.yaml", config::yaml(options, &place)),
-        ("java.args", config::java_arguments(options, &place)),
-        ("logback.xml", config::LOGBACK.to_owned()),
-    ];
-    for (name, text) in files {
-        fs::write(folder.join(name), text).expect("write a node's configuration");
-    }
-    let mut command = Vec::new();
-    if options.clocks {
-        let library = programs::faketime().expect("no faketime: apt-get install libfaketime");
-        let clock = folder.join("clock");
-        write_clock(clock.clone(), 0);
-        command.extend([
-            "env".to_owned(),
-            format!("LD_PRELOAD={}", library.display()),
-            format!("FAKETIME_TIMESTAMP_FILE={}", clock.display()),
-            "FAKETIME_NO_CACHE=1".to_owned(),
-            // Waiting inside Java goes by the monotonic clock, and would never end or end at once.
-            "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
-        ]);
-    }
-    command.extend([
-        java.display().to_string(),
-        format!("@{}/java.args", folder.display()),
-        format!("-javaagent:{}", jamm(&jars).display()),
-        "-cp".to_owned(),
-        format!("{}/*", jars.display()),
-        "org.apache.cassandra.service.CassandraDaemon".to_owned(),
-    ]);
-    Node::new(folder, &command, &claim.file)
-}
-
-/// The agent by which Cassandra measures its memory.
-fn jamm(jars: &std::path::Path) -> PathBuf {
-    let jars = fs::read_dir(jars).expect("the folder of the jars");
-    let mut paths = jars.flatten().map(|jar| jar.path());
-    let is_jamm = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("jamm-") && name.ends_with(".jar")
-    };
-    paths.find(is_jamm).expect("jamm is among the jars")
-}
-
-/// Replaced in one step: the node reads it at any moment.
-fn write_clock(clock: PathBuf, seconds: i64) {
-    let new = clock.with_extension("new");
-    fs::write(&new, format!("{seconds:+}s\n")).expect("write the clock");
-    fs::rename(&new, &clock).expect("set the clock");
-}
-
-fn new_folder() -> PathBuf {
-    tempfile::Builder::new()
-        .prefix("kmig-cassandra-")
-        .tempdir()
-        .expect("make a temporary folder")
-        .keep()
 }

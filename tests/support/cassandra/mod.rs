@@ -21,6 +21,7 @@ mod client;
 mod cluster;
 mod config;
 mod node;
+mod prepare;
 mod programs;
 mod tls;
 mod value;
@@ -29,7 +30,7 @@ mod value;
 pub use client::Consistency;
 pub use cluster::Cluster;
 #[allow(unused_imports, reason = "each binary uses its own share")]
-pub use programs::{Version, faketime};
+pub use programs::Version;
 pub use tls::ClientTls;
 
 /// How long a node may take to start on a busy machine, and anything that is waited for here.
@@ -60,8 +61,6 @@ pub struct Options {
     pub forgetful: bool,
     /// Nodes tell clients the addresses of a `FrameProxy` instead of their own.
     pub proxied: bool,
-    /// [`Cluster::set_clock`] works; needs [`faketime`].
-    pub clocks: bool,
 }
 
 impl Default for Options {
@@ -78,7 +77,6 @@ impl Default for Options {
             heap: None,
             forgetful: false,
             proxied: false,
-            clocks: false,
         }
     }
 }

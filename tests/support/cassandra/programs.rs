@@ -43,14 +43,6 @@ pub fn java() -> Option<PathBuf> {
     JAVA.get_or_init(|| ask(&["--java"])).clone()
 }
 
-/// The library that shows a node another time of day (Debian's package libfaketime), where it is installed.
-pub fn faketime() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    folders
-        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
-        .find(|library| library.exists())
-}
-
 /// One list of places, in `scripts/ensure-cassandra`, serves the script's users and the tests.
 fn ask(arguments: &[&str]) -> Option<PathBuf> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/ensure-cassandra");

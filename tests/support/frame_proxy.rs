@@ -1,0 +1,434 @@
+//! A proxy before every node of a Cassandra cluster: it counts the requests that clients send, over all connections, and
+//! does harm at one of them.
+//!
+//! The cluster is started with `proxied`: its nodes listen on `127.0.x.i` and tell clients `127.1.x.i`, where the proxy
+//! listens, so a driver that looks for the other nodes comes through it too.
+//!
+//! ```text
+//! let line = FrameProxy::start(&cluster);
+//! line.harm(At::After(7), Harm::Hold);      // request 7 reaches its node, its answer reaches nobody
+//! let running = project.kmig(["up"]).env("KMIG_URL", line.url(&keyspace)).start();
+//! if line.struck_or(|| running.has_ended()) { running.kill(); line.release(); }
+//! ```
+//!
+//! Only QUERY, PREPARE, EXECUTE and BATCH count, and not those of a driver's control connection (the one that has sent
+//! REGISTER): its own look-ups, heartbeats and pools come in another order each time. Frames of TLS cannot be read.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cassandra::Cluster;
+
+/// How long the proxy may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where harm is done. Requests and answers are counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The n-th request has come, and has not gone on to its node.
+    Before(usize),
+    /// The n-th request has gone on to its node.
+    After(usize),
+    /// A request holds this text, and has gone on to its node.
+    Sent(String),
+    /// The n-th answer to a request has come from a node, and has not gone on to the client.
+    Answer(usize),
+}
+
+/// What is done there, once.
+pub enum Harm {
+    /// Both ends of the connection see it closed.
+    Cut,
+    /// Nothing passes on any connection, old or new, and no end sees the other close, until [`FrameProxy::release`].
+    Hold,
+    /// The frame does not pass, everything else does. Behind [`At::After`] and [`At::Sent`] it is the answer.
+    Swallow,
+    /// This is called with the number of the node, and everything passes afterwards.
+    Call(Box<dyn FnOnce(usize) + Send>),
+}
+
+/// Listening proxies, one a node; they let go of everything when they are dropped.
+pub struct FrameProxy {
+    addresses: Vec<SocketAddr>,
+    url: String,
+    line: Arc<Line>,
+}
+
+/// What all connections share.
+struct Line {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    requests: usize,
+    answers: usize,
+    texts: Vec<String>,
+    harms: Vec<(At, Harm)>,
+    struck: usize,
+    held: bool,
+    over: bool,
+    pairs: Vec<Arc<Pair>>,
+}
+
+/// One connection: the client's end and the node's.
+struct Pair {
+    node: usize,
+    client: TcpStream,
+    server: TcpStream,
+    closed: AtomicBool,
+    talk: Mutex<Talk>,
+}
+
+/// What a connection has in hand.
+#[derive(Default)]
+struct Talk {
+    /// Whether it is a driver's control connection.
+    control: bool,
+    /// The streams of requests that are not answered.
+    asked: HashSet<[u8; 2]>,
+    /// Those of them whose answer does not pass.
+    swallowed: HashSet<[u8; 2]>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+impl FrameProxy {
+    /// Stands before each node of a cluster that was started with `proxied`.
+    pub fn start(cluster: &Cluster) -> Self {
+        let line = Arc::new(Line {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let listen = |node| {
+            let (address, target) = (cluster.proxy_contact(node), cluster.contact(node));
+            let listener = TcpListener::bind(address).expect("the proxy listens");
+            let line = Arc::clone(&line);
+            std::thread::spawn(move || {
+                for client in listener.incoming().map_while(Result::ok) {
+                    if line.state().over {
+                        return;
+                    }
+                    let line = Arc::clone(&line);
+                    std::thread::spawn(move || line.connect(node, client, target));
+                }
+            });
+            address
+        };
+        Self {
+            addresses: (1..=cluster.size()).map(listen).collect(),
+            url: cluster.url_at(cluster.proxy_contact(1), ""),
+            line,
+        }
+    }
+
+    /// The URL of a keyspace behind the proxy, for the superuser, by the first node.
+    pub fn url(&self, keyspace: &str) -> String {
+        format!("{}{keyspace}", self.url)
+    }
+
+    /// The requests that clients have sent so far.
+    pub fn requests(&self) -> usize {
+        self.line.state().requests
+    }
+
+    /// The answers to them that have come so far.
+    pub fn answers(&self) -> usize {
+        self.line.state().answers
+    }
+
+    /// The texts of the statements so far that were sent as a text, in order: to see what request n is.
+    pub fn texts(&self) -> Vec<String> {
+        self.line.state().texts.clone()
+    }
+
+    /// Counts from 1 again.
+    pub fn count_anew(&self) {
+        let mut state = self.line.state();
+        (state.requests, state.answers) = (0, 0);
+        state.texts.clear();
+    }
+
+    /// Does harm once, when a connection comes to the point.
+    pub fn harm(&self, at: At, harm: Harm) {
+        self.line.state().harms.push((at, harm));
+    }
+
+    /// Waits until harm was done so many times.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub fn await_struck(&self, times: usize) {
+        let since = Instant::now();
+        let never = || since.elapsed() > PATIENCE;
+        assert!(self.wait(times, never), "no connection came to the point");
+    }
+
+    /// Waits until harm was done, or something else is so; whether harm was done.
+    pub fn struck_or(&self, otherwise: impl FnMut() -> bool) -> bool {
+        self.wait(1, otherwise)
+    }
+
+    fn wait(&self, times: usize, mut otherwise: impl FnMut() -> bool) -> bool {
+        loop {
+            if self.line.state().struck >= times {
+                return true;
+            }
+            if otherwise() {
+                return self.line.state().struck >= times;
+            }
+            drop(self.line.wait(self.line.state(), Duration::from_millis(5)));
+        }
+    }
+
+    /// Lets everything pass again.
+    pub fn release(&self) {
+        self.line.state().held = false;
+        self.line.changed.notify_all();
+    }
+
+    /// Forgets what harm was done and was still to be done, and lets everything pass.
+    pub fn heal(&self) {
+        let mut state = self.line.state();
+        state.harms.clear();
+        state.struck = 0;
+        drop(state);
+        self.release();
+    }
+
+    /// Closes every connection.
+    pub fn cut(&self) {
+        for pair in self.line.state().pairs.drain(..) {
+            pair.close();
+        }
+        self.line.changed.notify_all();
+    }
+}
+
+impl Drop for FrameProxy {
+    fn drop(&mut self) {
+        self.line.state().over = true;
+        self.cut();
+        // The listening threads look when somebody comes.
+        for address in &self.addresses {
+            let _ = TcpStream::connect(address);
+        }
+    }
+}
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, moment: Duration) -> MutexGuard<'a, State> {
+        let (state, _) = self
+            .changed
+            .wait_timeout(state, moment)
+            .unwrap_or_else(PoisonError::into_inner);
+        state
+    }
+
+    fn connect(self: Arc<Self>, node: usize, client: TcpStream, target: SocketAddr) {
+        let mut state = self.state();
+        // Whoever connects to a line that is held is accepted by the system, and hears nothing.
+        while state.held && !state.over {
+            state = self.wait(state, PATIENCE);
+        }
+        let over = state.over;
+        drop(state);
+        // Where the node does not listen the client sees its connection closed.
+        let Ok(server) = TcpStream::connect(target) else {
+            return;
+        };
+        let _ = client.set_nodelay(true);
+        let _ = server.set_nodelay(true);
+        let pair = Arc::new(Pair {
+            node,
+            client,
+            server,
+            closed: AtomicBool::new(over),
+            talk: Mutex::default(),
+        });
+        self.state().pairs.push(Arc::clone(&pair));
+        let down = std::thread::spawn({
+            let (line, pair) = (Arc::clone(&self), Arc::clone(&pair));
+            move || line.pump(&pair, Side::Server)
+        });
+        self.pump(&pair, Side::Client);
+        let _ = down.join();
+        let mut state = self.state();
+        state.pairs.retain(|other| !Arc::ptr_eq(other, &pair));
+    }
+
+    /// Passes on what one side says, frame by frame, until one end closes.
+    fn pump(&self, pair: &Pair, side: Side) {
+        let (mut from, mut to) = match side {
+            Side::Client => (&pair.client, &pair.server),
+            Side::Server => (&pair.server, &pair.client),
+        };
+        while let Some(frame) = next(&mut from) {
+            let (before, after) = self.points(pair, side, &frame);
+            let mut passes = side == Side::Client || !pair.swallows(&frame);
+            if let Some(harm) = before {
+                passes &= !matches!(harm, Harm::Swallow);
+                self.strike(pair, harm);
+            }
+            if !passes {
+                continue;
+            }
+            if !self.open(pair) {
+                break;
+            }
+            if let Some(harm) = &after {
+                self.arm(pair, &frame, harm);
+            }
+            if to.write_all(&frame).is_err() {
+                break;
+            }
+            if let Some(harm) = after {
+                self.strike(pair, harm);
+            }
+        }
+        // Behind a line that is held nobody sees the other's end.
+        if self.open(pair) {
+            pair.close();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Counts a frame; the harm to be done before and after it is passed on.
+    fn points(&self, pair: &Pair, side: Side, frame: &[u8]) -> (Option<Harm>, Option<Harm>) {
+        let mut talk = pair.talk();
+        let (stream, opcode) = ([frame[2], frame[3]], frame[4]);
+        let mut state = self.state();
+        match side {
+            Side::Client => {
+                talk.control |= opcode == REGISTER;
+                if talk.control || !REQUESTS.contains(&opcode) {
+                    return (None, None);
+                }
+                talk.asked.insert(stream);
+                state.requests += 1;
+                state.texts.extend(text(frame));
+                let n = state.requests;
+                let before = state.due(|at| *at == At::Before(n));
+                let after = state.due(|at| match at {
+                    At::After(wanted) => *wanted == n,
+                    At::Sent(text) => contains(frame, text.as_bytes()),
+                    _ => false,
+                });
+                (before, after)
+            }
+            Side::Server => {
+                if !talk.asked.remove(&stream) {
+                    return (None, None);
+                }
+                state.answers += 1;
+                let n = state.answers;
+                (state.due(|at| *at == At::Answer(n)), None)
+            }
+        }
+    }
+
+    /// Sees to it, before a request goes on to its node, that no answer is faster than the harm.
+    fn arm(&self, pair: &Pair, frame: &[u8], harm: &Harm) {
+        match harm {
+            Harm::Hold => self.state().held = true,
+            Harm::Cut | Harm::Swallow => {
+                pair.talk().swallowed.insert([frame[2], frame[3]]);
+            }
+            Harm::Call(_) => {}
+        }
+    }
+
+    fn strike(&self, pair: &Pair, harm: Harm) {
+        match harm {
+            Harm::Cut => pair.close(),
+            Harm::Hold => self.state().held = true,
+            Harm::Call(call) => call(pair.node),
+            Harm::Swallow => {} // the frame's own way ends, nothing else changes
+        }
+        // It is counted once it is done.
+        self.state().struck += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits as long as nothing may pass; whether the connection is still open.
+    fn open(&self, pair: &Pair) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.over || pair.closed.load(Ordering::SeqCst) {
+                return false;
+            }
+            if !state.held {
+                return true;
+            }
+            state = self.wait(state, PATIENCE);
+        }
+    }
+}
+
+impl State {
+    fn due(&mut self, is: impl Fn(&At) -> bool) -> Option<Harm> {
+        let found = self.harms.iter().position(|(at, _)| is(at))?;
+        Some(self.harms.remove(found).1)
+    }
+}
+
+impl Pair {
+    fn talk(&self) -> MutexGuard<'_, Talk> {
+        self.talk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn swallows(&self, frame: &[u8]) -> bool {
+        self.talk().swallowed.remove(&[frame[2], frame[3]])
+    }
+
+    fn close(&self) {
+        if !self.closed.swap(true, Ordering::SeqCst) {
+            let _ = self.client.shutdown(Shutdown::Both);
+            let _ = self.server.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Opcodes of native_protocol_v4.spec, section 2.4: QUERY, PREPARE, EXECUTE, BATCH.
+const REQUESTS: [u8; 4] = [QUERY, PREPARE, 0x0A, 0x0D];
+const QUERY: u8 = 0x07;
+const PREPARE: u8 = 0x09;
+const REGISTER: u8 = 0x0B;
+
+/// Reads a whole frame: version, flags, stream (2), opcode, length (4), body.
+fn next(from: &mut &TcpStream) -> Option<Vec<u8>> {
+    let mut frame = vec![0; 9];
+    from.read_exact(&mut frame).ok()?;
+    let length = u32::from_be_bytes(frame[5..].try_into().expect("four bytes"));
+    let length = usize::try_from(length).expect("a length");
+    frame.resize(9 + length, 0);
+    from.read_exact(&mut frame[9..]).ok()?;
+    Some(frame)
+}
+
+/// The statement of a QUERY or PREPARE; a compressed one cannot be read.
+fn text(frame: &[u8]) -> Option<String> {
+    if ![QUERY, PREPARE].contains(&frame[4]) || frame[1] & 0x01 != 0 {
+        return None;
+    }
+    let length = u32::from_be_bytes(frame.get(9..13)?.try_into().expect("four bytes"));
+    let text = frame.get(13..13 + usize::try_from(length).ok()?)?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+fn contains(message: &[u8], text: &[u8]) -> bool {
+    message.windows(text.len()).any(|window| window == text)
+}
