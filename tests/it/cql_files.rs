@@ -384,25 +384,3 @@ fn projects_are_made_with_cql() {
         &[URL, "KMIG_URL"],
     );
 }
-
-#[test]
-fn every_other_command_says_that_there_is_no_engine() {
-    let project = project(&[EMPTY, GOOD]);
-    for line in [
-        "kmig bootstrap",
-        "kmig up",
-        "kmig up --dry-run",
-        "kmig finish --yes",
-        "kmig undo --yes",
-        "kmig status",
-        "kmig list",
-        "kmig plan up",
-        "kmig wait --for up --timeout 1s",
-        "kmig check --db",
-        "kmig lock show",
-        "kmig lock break --reason x",
-        "kmig accept core/001_good --reason x",
-    ] {
-        expect(line, run(&project, line), 2, &["no Cassandra engine yet"]);
-    }
-}
