@@ -108,6 +108,20 @@ impl Recorder {
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
     ) -> Vec<String> {
+        let mut cql = self.around(batch, members, last);
+        for migration in batch.take.iter().filter_map(|id| set.get(id)) {
+            cql.push(self.row(&migration.id, &self.taken(batch, migration)));
+        }
+        cql
+    }
+
+    /// What a batch changes beside the rows that it takes on.
+    fn around(
+        &self,
+        batch: &Batch,
+        members: &[MigrationId],
+        last: Option<(i64, Option<&str>)>,
+    ) -> Vec<String> {
         let version = literal_or_null(batch.app_version.as_deref());
         let mut cql: Vec<String> = batch.leave.iter().map(|id| self.forget(id)).collect();
         for id in batch.undo.iter().flatten() {
@@ -124,11 +138,6 @@ impl Recorder {
                 let mut change = Change::default();
                 change.set("app_version", version.clone());
                 cql.push(self.row(id, &change));
-            }
-        }
-        for id in &batch.take {
-            if let Some(migration) = set.get(id) {
-                cql.push(self.row(id, &self.taken(batch, migration)));
             }
         }
         let mut statics = vec![("last_version", version)];
@@ -165,6 +174,7 @@ impl Recorder {
     }
 
     /// Records a batch whose members are there already: each as executed, sealed by all its files that would have run.
+    /// Each row is written once: of two writes of a cell in one conditional batch the greater value wins, not the later.
     pub fn adopted(
         &self,
         batch: &Batch,
@@ -172,9 +182,9 @@ impl Recorder {
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
     ) -> Vec<String> {
-        let mut cql = self.batch(batch, set, members, last);
+        let mut cql = self.around(batch, members, last);
         for migration in batch.take.iter().filter_map(|id| set.get(id)) {
-            let mut change = Change::default();
+            let mut change = self.taken(batch, migration);
             self.progress(&mut change, Progress::Executed);
             let seals = PartKind::SEALED
                 .into_iter()
