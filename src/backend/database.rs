@@ -141,6 +141,10 @@ impl Backend for Database {
         to_engine!(self, engine => engine.name())
     }
 
+    fn leave_out(&mut self, members: &[String]) -> Result<()> {
+        to_engine!(self, engine => engine.leave_out(members))
+    }
+
     fn canceller(&self) -> Option<Canceller> {
         to_engine!(self, engine => engine.canceller())
     }

@@ -144,7 +144,8 @@ impl Context {
         let target = Target::read(url, own, &run)?;
         let options = cassandra::Options {
             table: settings.table.clone(),
-            replication: own.replication.as_ref().map(|map| map.cql()),
+            replication: own.replication.clone(),
+            role: target.user.clone(),
             lease: own.lease,
             agreement: own.agreement,
             request_timeout: own.request_timeout,

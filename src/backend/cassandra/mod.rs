@@ -20,6 +20,7 @@ mod read;
 mod record;
 mod recover;
 mod remove;
+mod replicas;
 mod resume;
 pub mod rights;
 mod schema;
@@ -38,7 +39,7 @@ use crate::plan::history::{Applied, History, Progress};
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
 use crate::run::RunId;
-use crate::settings::{Level, SerialLevel};
+use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
 use names::Names;
@@ -59,8 +60,10 @@ use uuid::Uuid;
 pub struct Options {
     /// How kmig's tables are called.
     pub table: String,
-    /// How a keyspace that is not there is replicated, as CQL; nothing where none may be made.
-    pub replication: Option<String>,
+    /// How a keyspace that is not there is replicated; nothing where none may be made.
+    pub replication: Option<Replication>,
+    /// The role, where the cluster wants one.
+    pub role: Option<String>,
     /// How long the lease holds without a renewal.
     pub lease: Duration,
     /// How long the agreement of all members is awaited.
@@ -367,6 +370,18 @@ impl Backend for Cassandra {
 
     fn name(&self) -> &str {
         &self.recorder.names.keyspace
+    }
+
+    fn leave_out(&mut self, members: &[String]) -> Result<()> {
+        for member in members {
+            let id = member.parse().map_err(|_| {
+                Error::usage(format!("--without-node: {member} is no host id"))
+                    .now("nothing was run")
+                    .next("nodetool status shows the host id of each node")
+            })?;
+            self.options.without.insert(id);
+        }
+        Ok(())
     }
 
     fn canceller(&self) -> Option<Canceller> {

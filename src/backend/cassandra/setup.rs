@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, Kind};
 use super::lease::{self, Taker};
-use super::members;
+use super::members::{self, Member};
 use super::query::How;
 use super::tables::{self, Own};
-use super::{Cassandra, names::identifier};
+use super::{Cassandra, names::identifier, replicas, rights};
 use crate::backend::Event;
 use crate::error::{Error, Result};
 use crate::machine;
@@ -34,8 +34,10 @@ impl Cassandra {
         members::one_time(&self.sender, &members).await?;
         let at = self.sender.coordinator;
         self.own = tables::look(&self.sender, &self.recorder.names, at).await?;
-        if !matches!(self.own, Own::There(_)) {
-            self.make_tables(tell).await?;
+        self.permitted().await?;
+        match self.own {
+            Own::There(_) => {}
+            own => self.make_tables(own, &members, tell).await?,
         }
         let incarnation =
             tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
@@ -73,21 +75,53 @@ impl Cassandra {
         })
     }
 
+    /// Refuses a role that lacks a right that a run needs, before the run stops in the middle for it.
+    async fn permitted(&self) -> Result<()> {
+        let Some(role) = &self.options.role else {
+            return Ok(());
+        };
+        let keyspace = &self.recorder.names.keyspace;
+        let there = self.own != Own::NoKeyspace;
+        let grants = rights::missing(&self.sender, role, keyspace, there).await?;
+        match grants.is_empty() {
+            true => Ok(()),
+            false => Err(rights::refusal(role, &grants)),
+        }
+    }
+
     /// Makes the keyspace where it is not there, and kmig's tables in it.
-    async fn make_tables(&mut self, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        let replication = match (&self.options.replication, self.own) {
-            (Some(replication), _) => replication.clone(),
+    async fn make_tables(
+        &mut self,
+        own: Own,
+        members: &[Member],
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let keyspace = &self.recorder.names.keyspace;
+        let replication = match (&self.options.replication, own) {
+            (Some(replication), Own::NoKeyspace) => {
+                replicas::servable(replication, members)?;
+                replication.cql()
+            }
             (None, Own::NoKeyspace) => {
                 return Err(Error::usage(format!(
-                    "there is no keyspace {}, and nothing says how it is to be replicated",
-                    self.recorder.names.keyspace
+                    "there is no keyspace {keyspace}, and nothing says how it is to be replicated"
                 ))
                 .now("nothing was made")
                 .next("[cassandra] replication = { class = \"NetworkTopologyStrategy\", dc1 = 3 } in kmig.toml, with the names of your datacenters; then kmig bootstrap"));
             }
-            (None, _) => String::new(),
+            // It is used as it is, and has to have its replicas all the same.
+            (_, _) => {
+                let map = replicas::of(&self.sender, self.sender.coordinator, keyspace).await?;
+                if let Some(why) = replicas::lacking(&map, members) {
+                    tell(Event::Notice {
+                        severity: "WARNING".to_string(),
+                        message: format!("the keyspace {keyspace} cannot have all its replicas: {why}"),
+                    });
+                }
+                String::new()
+            }
         };
-        let texts = tables::statements(&self.recorder.names, &replication, self.own);
+        let texts = tables::statements(&self.recorder.names, &replication, own);
         for text in texts {
             self.make(&text, tell).await?;
             self.agreement(tell).await?;
