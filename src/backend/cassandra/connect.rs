@@ -14,9 +14,7 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::client::{PoolSize, SelfIdentity};
 use scylla::errors::NewSessionError;
-use scylla::policies::load_balancing::{
-    DefaultPolicy,
-};
+use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
 use secrecy::{ExposeSecret, SecretString};
@@ -238,10 +236,7 @@ fn refused_login(target: &Target, error: &NewSessionError) -> Option<Error> {
 }
 
 /// What the session found out about the cluster, where kmig can work with it.
-async fn linked(
-    session: Session,
-    target: &Target,
-) -> Result<Link, Error> {
+async fn linked(session: Session, target: &Target) -> Result<Link, Error> {
     let (home, text) = about(&session).await?;
     let version = Version::read(text);
     if version.number < OLDEST {
@@ -347,10 +342,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Host id and version of the node that answers.
 async fn about(session: &Session) -> Result<(Uuid, String), Error> {
     let rows = session
-        .query_unpaged(
-            "SELECT host_id, release_version FROM system.local",
-            (),
-        )
+        .query_unpaged("SELECT host_id, release_version FROM system.local", ())
         .await
         .map_err(Fault::from)?
         .into_rows_result()

@@ -21,13 +21,18 @@ pub fn lacking(map: &BTreeMap<String, String>, members: &[Member]) -> Option<Str
         .map(|(datacenter, count)| format!("{datacenter} with {count}"))
         .collect();
     let there = there.join(", ");
-    let class = map.get("class").map_or("", |class| class.rsplit('.').next().unwrap_or(class));
+    let class = map
+        .get("class")
+        .map_or("", |class| class.rsplit('.').next().unwrap_or(class));
     let replicas = |text: &str| text.split('/').next()?.trim().parse::<usize>().ok();
     match class {
         "SimpleStrategy" => {
             let wanted = replicas(map.get("replication_factor")?)?;
             (wanted > members.len()).then(|| {
-                format!("{wanted} replicas are wanted, and the cluster has {} nodes", members.len())
+                format!(
+                    "{wanted} replicas are wanted, and the cluster has {} nodes",
+                    members.len()
+                )
             })
         }
         "NetworkTopologyStrategy" => map.iter().find_map(|(datacenter, count)| {
@@ -36,7 +41,10 @@ pub fn lacking(map: &BTreeMap<String, String>, members: &[Member]) -> Option<Str
                 ("class", _) => None,
                 ("replication_factor", _) => {
                     let small = nodes.iter().find(|(_, count)| **count < wanted)?;
-                    Some(format!("{wanted} replicas are wanted in each datacenter, and {} has {} nodes", small.0, small.1))
+                    Some(format!(
+                        "{wanted} replicas are wanted in each datacenter, and {} has {} nodes",
+                        small.0, small.1
+                    ))
                 }
                 (_, None) if wanted == 0 => None,
                 (_, None) => Some(format!(
@@ -101,12 +109,30 @@ mod tests {
     fn what_the_cluster_cannot_serve_is_named() {
         let two = members(&["dc1", "dc1", "DC2"]);
         for (text, says) in [
-            ("{ class = \"SimpleStrategy\", replication_factor = 3 }", None),
-            ("{ class = \"SimpleStrategy\", replication_factor = 4 }", Some("3 nodes")),
-            ("{ class = \"NetworkTopologyStrategy\", dc1 = 2, DC2 = 1 }", None),
-            ("{ class = \"NetworkTopologyStrategy\", dc1 = 3 }", Some("dc1, which has 2")),
-            ("{ class = \"NetworkTopologyStrategy\", dc2 = 1 }", Some("DC2 with 1")),
-            ("{ class = \"NetworkTopologyStrategy\", replication_factor = 2 }", Some("DC2 has 1")),
+            (
+                "{ class = \"SimpleStrategy\", replication_factor = 3 }",
+                None,
+            ),
+            (
+                "{ class = \"SimpleStrategy\", replication_factor = 4 }",
+                Some("3 nodes"),
+            ),
+            (
+                "{ class = \"NetworkTopologyStrategy\", dc1 = 2, DC2 = 1 }",
+                None,
+            ),
+            (
+                "{ class = \"NetworkTopologyStrategy\", dc1 = 3 }",
+                Some("dc1, which has 2"),
+            ),
+            (
+                "{ class = \"NetworkTopologyStrategy\", dc2 = 1 }",
+                Some("DC2 with 1"),
+            ),
+            (
+                "{ class = \"NetworkTopologyStrategy\", replication_factor = 2 }",
+                Some("DC2 has 1"),
+            ),
             ("{ class = \"org.example.Own\", x = 9 }", None),
         ] {
             let replication = Replication::read(text).expect("a map");

@@ -15,7 +15,12 @@ const IN_KEYSPACE: [&str; 5] = ["CREATE", "ALTER", "DROP", "SELECT", "MODIFY"];
 ///
 /// # Errors
 /// The server did not answer.
-pub async fn missing(sender: &Sender, role: &str, keyspace: &str, there: bool) -> Result<Vec<String>> {
+pub async fn missing(
+    sender: &Sender,
+    role: &str,
+    keyspace: &str,
+    there: bool,
+) -> Result<Vec<String>> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     let roles = match texts(sender, &format!("LIST ROLES OF {role}")).await {
         // Without an authenticator there are no roles.

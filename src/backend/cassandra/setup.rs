@@ -115,7 +115,9 @@ impl Cassandra {
                 if let Some(why) = replicas::lacking(&map, members) {
                     tell(Event::Notice {
                         severity: "WARNING".to_string(),
-                        message: format!("the keyspace {keyspace} cannot have all its replicas: {why}"),
+                        message: format!(
+                            "the keyspace {keyspace} cannot have all its replicas: {why}"
+                        ),
                     });
                 }
                 String::new()
