@@ -454,6 +454,7 @@ pub fn holder(rows: &Rows, this: &RunId) -> Option<Holder> {
         seconds: since.map_or(0, |since| (now - since) / 1000),
         gone,
         began: since,
+        leases: true,
     })
 }
 
