@@ -23,7 +23,7 @@ const POLL_MAX: Duration = Duration::from_millis(200);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// How far clocks may be apart (traps C7).
-const SKEW_MAX_MS: i64 = 500;
+pub const SKEW_MAX_MS: i64 = 500;
 
 /// One member of the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
