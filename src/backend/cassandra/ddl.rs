@@ -273,14 +273,17 @@ impl Cassandra {
 
     /// Waits until every member agrees.
     pub(super) async fn agreement(&mut self, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
-        members::agree(
+        let members = members::agree(
             &self.sender,
             &self.options.without,
+            &self.members,
             self.options.agreement,
             &self.options.stop,
             tell,
         )
-        .await
+        .await?;
+        self.members.clone_from(&members);
+        Ok(members)
     }
 
     /// Whether an undo may pass a statement over: nothing is there of what it takes back.

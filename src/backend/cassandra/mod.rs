@@ -42,6 +42,7 @@ use crate::run::RunId;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
+use members::Member;
 use names::Names;
 use query::Sender;
 use read::Open;
@@ -88,6 +89,8 @@ pub struct Cassandra {
     /// What the schema says of kmig's own tables.
     own: Own,
     lease: Option<lease::Lease>,
+    /// Those who agreed last.
+    members: Vec<Member>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
     /// What stopped runs left open, likewise.
@@ -135,6 +138,7 @@ impl Cassandra {
             options,
             own: Own::Missing,
             lease: None,
+            members: Vec::new(),
             rows: BTreeMap::new(),
             open: BTreeMap::new(),
             last: None,
