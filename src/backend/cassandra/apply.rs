@@ -6,7 +6,7 @@ use super::journal::Line;
 use super::pending::Pending;
 use crate::backend::{Event, Halt};
 use crate::cql::{Act, Statement};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::schedule::Unit;
 use crate::source::Part;
 use serde_json::json;
@@ -149,10 +149,22 @@ impl Cassandra {
                 changed
             }
         };
-        let Err(error) = sent else {
-            return Ok(());
-        };
-        self.gave_up(unit, batch, error).await
+        match sent {
+            Ok(()) => self.confirmed(part, statement, &intent).await,
+            Err(error) => self.gave_up(unit, batch, error).await,
+        }
+    }
+
+    /// Asks the `done-when` of a statement that was taken.
+    async fn confirmed(&self, part: &Part, statement: &Statement, intent: &Intent) -> Result<()> {
+        match self.done_when(statement).await? {
+            None | Some(true) => Ok(()),
+            Some(false) => Err(Error::failed(
+                "the server took the statement, and its kmig:done-when says that it has not taken effect",
+            )
+            .at(part.place(intent.from))
+            .now("it is journaled, and its done-when is asked again by the next run")),
+        }
     }
 
     /// Journals that statements are about to be sent, together with what is done before them.
@@ -223,7 +235,7 @@ impl Cassandra {
             return Ok(None);
         };
         let intent = Intent::read(text).ok_or_else(|| {
-            crate::error::Error::failed(format!(
+            Error::failed(format!(
                 "the open intent of {} in schema_meta cannot be read",
                 unit.migration.label()
             ))
