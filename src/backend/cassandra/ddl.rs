@@ -52,14 +52,15 @@ impl Cassandra {
         intent: &mut Intent,
     ) -> Result<()> {
         let claim = claim(&statement.act, &self.recorder.names.keyspace);
-        let object = schema::object(&statement.act);
-        let at = self.sender.coordinator;
-        let (found, now, written) = tokio::join!(
-            schema::of(&self.sender, at, &claim.keyspace, object),
-            members::clock(&self.sender),
-            self.written(&claim, object, &statement.act)
-        );
-        let (found, now, written) = (found?, now?, written?);
+        let sight = match self.sighted.take() {
+            Some((act, sight)) if act == statement.act => sight,
+            _ => self.sight(&statement.act).await?,
+        };
+        let Sight {
+            found,
+            now,
+            written,
+        } = sight;
         let place = part.place(intent.from);
         // A cell with a later time would win against this statement, which the server then takes without effect (C7).
         if let Some(ahead) = written.filter(|written| *written >= now) {
@@ -81,6 +82,23 @@ impl Cassandra {
             intent.before = Some(before(&claim, id.as_deref(), &found));
         }
         Ok(())
+    }
+
+    /// What the coordinator shows of a statement's object before it is sent.
+    async fn sight(&self, act: &Act) -> Result<Sight> {
+        let claim = claim(act, &self.recorder.names.keyspace);
+        let object = schema::object(act);
+        let at = self.sender.coordinator;
+        let (found, now, written) = tokio::join!(
+            schema::of(&self.sender, at, &claim.keyspace, object),
+            members::clock(&self.sender),
+            self.written(&claim, object, act)
+        );
+        Ok(Sight {
+            found: found?,
+            now: now?,
+            written: written?,
+        })
     }
 
     /// The latest write time of what a statement changes or drops, in microseconds.
@@ -156,13 +174,18 @@ impl Cassandra {
                 now: Some("the statement was sent, and is journaled: whether it took effect is read from every member at the next run".to_string()),
                 ..error
             })?;
-            let found = schema::of_all(
-                &self.sender,
-                &members,
-                &claim.keyspace,
-                schema::object(&statement.act),
-            )
-            .await?;
+            // What the next statement finds is asked for in the same round trip.
+            let next = async {
+                let act = self.next.as_ref()?;
+                Some((act.clone(), self.sight(act).await.ok()?))
+            };
+            let object = schema::object(&statement.act);
+            let (found, sighted) = tokio::join!(
+                schema::of_all(&self.sender, &members, &claim.keyspace, object),
+                next
+            );
+            let found = found?;
+            self.sighted = sighted;
             match self.proved(&claim, intent, fault.is_none(), &members, &found) {
                 Proof::Done => return Ok(()),
                 Proof::Differs(why) => {
@@ -306,6 +329,15 @@ impl Cassandra {
             _ => undone(&claim, &found),
         })
     }
+}
+
+/// What the coordinator shows before a statement is sent.
+pub struct Sight {
+    found: Schema,
+    /// Its clock, in microseconds since 1970.
+    now: i64,
+    /// The latest write time of what is changed or dropped, likewise.
+    written: Option<i64>,
 }
 
 /// What the members show.

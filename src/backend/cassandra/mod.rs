@@ -33,6 +33,7 @@ mod tls;
 use super::{
     Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
 };
+use crate::cql::Act;
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::{Applied, History, Progress};
@@ -91,6 +92,10 @@ pub struct Cassandra {
     lease: Option<lease::Lease>,
     /// Those who agreed last.
     members: Vec<Member>,
+    /// The schema change that comes right behind the one that is being run.
+    next: Option<Act>,
+    /// What was seen for it when that one was proved.
+    sighted: Option<(Act, ddl::Sight)>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
     /// What stopped runs left open, likewise.
@@ -139,6 +144,8 @@ impl Cassandra {
             own: Own::Missing,
             lease: None,
             members: Vec::new(),
+            next: None,
+            sighted: None,
             rows: BTreeMap::new(),
             open: BTreeMap::new(),
             last: None,
