@@ -29,6 +29,7 @@ impl Cassandra {
     ) -> Result<(), Halt> {
         let mut pending = Pending::default();
         let mut done = 0;
+        (self.next, self.sighted) = (None, None);
         let ran = self.all(units, batch, &mut pending, &mut done, tell).await;
         let flushed = match &ran {
             // Nothing can be recorded any more; what has taken effect is recognised at the next run.
@@ -85,6 +86,7 @@ impl Cassandra {
                     *done += self.flush(pending, tell).await?;
                 }
             } else {
+                self.next = units.get(at + together).and_then(schema_change).cloned();
                 self.unit(&unit, (part, statement), batch, (pending, done), tell)
                     .await?;
             }
@@ -112,6 +114,7 @@ impl Cassandra {
         let left = self.left_open(unit)?;
         let resumed = left.is_some();
         if let Some(left) = left {
+            self.sighted = None;
             // What was recorded before comes first: what is settled now is its follower.
             *done += self.flush(pending, tell).await?;
             if self.settled(unit, part, statement, &left, tell).await? {
@@ -287,6 +290,13 @@ pub(super) fn ordinal(statements: usize) -> i64 {
 /// Whether a statement writes rows.
 pub(super) fn writes(act: &Act) -> bool {
     matches!(act, Act::Write(_) | Act::Batch(_) | Act::Truncate { .. })
+}
+
+/// The change of the schema that a unit begins with, where nothing is asked before it whether it is to be passed over.
+fn schema_change<'a>(unit: &Unit<'a>) -> Option<&'a Act> {
+    let part = unit.part.filter(|_| !unit.lenient)?;
+    let statement = part.cql.get(unit.range.clone())?.first()?;
+    Some(&statement.act).filter(|act| !writes(act))
 }
 
 /// Whether a repeat of a statement writes the same cells again, and nothing else.

@@ -60,14 +60,15 @@ impl Cassandra {
         intent: &mut Intent,
     ) -> Result<()> {
         let claim = claim(&statement.act, &self.recorder.names.keyspace);
-        let object = schema::object(&statement.act);
-        let at = self.sender.coordinator;
-        let (found, now, written) = tokio::join!(
-            schema::of(&self.sender, at, &claim.keyspace, object),
-            members::clock(&self.sender),
-            self.written(&claim, object, &statement.act)
-        );
-        let (found, now, written) = (found?, now?, written?);
+        let sight = match self.sighted.take() {
+            Some((act, sight)) if act == statement.act => sight,
+            _ => self.sight(&statement.act).await?,
+        };
+        let Sight {
+            found,
+            now,
+            written,
+        } = sight;
         let place = part.place(intent.from);
         // A cell with a later time would win against this statement, which the server then takes without effect (C7).
         let ahead = written.filter(|written| *written >= now);
@@ -93,6 +94,23 @@ impl Cassandra {
             intent.before = Some(before(&claim, id.as_deref(), &found));
         }
         Ok(())
+    }
+
+    /// What the coordinator shows of a statement's object before it is sent.
+    async fn sight(&self, act: &Act) -> Result<Sight> {
+        let claim = claim(act, &self.recorder.names.keyspace);
+        let object = schema::object(act);
+        let at = self.sender.coordinator;
+        let (found, now, written) = tokio::join!(
+            schema::of(&self.sender, at, &claim.keyspace, object),
+            members::clock(&self.sender),
+            self.written(&claim, object, act)
+        );
+        Ok(Sight {
+            found: found?,
+            now: now?,
+            written: written?,
+        })
     }
 
     /// The latest write time of what a statement changes or drops, in microseconds.
@@ -234,8 +252,18 @@ impl Cassandra {
                 false => Proof::NotThere,
             });
         }
+        // What the next statement finds is asked for in the same round trip.
+        let next = async {
+            let act = self.next.as_ref()?;
+            Some((act.clone(), self.sight(act).await.ok()?))
+        };
         let object = schema::object(&statement.act);
-        let found = schema::of_all(&self.sender, &members, &claim.keyspace, object).await?;
+        let (found, sighted) = tokio::join!(
+            schema::of_all(&self.sender, &members, &claim.keyspace, object),
+            next
+        );
+        let found = found?;
+        self.sighted = sighted;
         match self.proved(&claim, intent, taken, &members, &found) {
             Proof::Differs(why) => Err(Error::failed(why)
                 .at(place)
@@ -316,14 +344,17 @@ impl Cassandra {
 
     /// Waits until every member agrees.
     pub(super) async fn agreement(&mut self, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
-        members::agree(
+        let members = members::agree(
             &self.sender,
             &self.options.without,
+            &self.members,
             self.options.agreement,
             &self.options.stop,
             tell,
         )
-        .await
+        .await?;
+        self.members.clone_from(&members);
+        Ok(members)
     }
 
     /// Whether an undo may pass a statement over: nothing is there of what it takes back.
@@ -377,6 +408,15 @@ fn without_effect(part: &Part, at: usize) -> Error {
         .at(part.place(at))
         .now("nothing of it is recorded")
         .next("look for another client that changes the schema, and for clocks that are apart; then the same command")
+}
+
+/// What the coordinator shows before a statement is sent.
+pub struct Sight {
+    found: Schema,
+    /// Its clock, in microseconds since 1970.
+    now: i64,
+    /// The latest write time of what is changed or dropped, likewise.
+    written: Option<i64>,
 }
 
 /// What the members show.

@@ -33,6 +33,7 @@ mod tls;
 use super::{
     Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
 };
+use crate::cql::Act;
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::{Applied, History, Progress};
@@ -42,6 +43,7 @@ use crate::run::RunId;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
+use members::Member;
 use names::Names;
 use query::Sender;
 use read::Open;
@@ -88,6 +90,12 @@ pub struct Cassandra {
     /// What the schema says of kmig's own tables.
     own: Own,
     lease: Option<lease::Lease>,
+    /// Those who agreed last.
+    members: Vec<Member>,
+    /// The schema change that comes right behind the one that is being run.
+    next: Option<Act>,
+    /// What was seen for it when that one was proved.
+    sighted: Option<(Act, ddl::Sight)>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
     /// What stopped runs left open, likewise.
@@ -137,6 +145,9 @@ impl Cassandra {
             options,
             own: Own::Missing,
             lease: None,
+            members: Vec::new(),
+            next: None,
+            sighted: None,
             rows: BTreeMap::new(),
             open: BTreeMap::new(),
             last: None,
