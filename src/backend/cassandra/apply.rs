@@ -156,7 +156,8 @@ impl Cassandra {
         statement: &Statement,
         mut intent: Intent,
     ) -> Result<()> {
-        if self.done_when(statement).await? != Some(false) {
+        // Whether a condition held is the file's affair: a backfill is there to find some that do not.
+        if statement.act.conditional() || self.done_when(statement).await? != Some(false) {
             return Ok(());
         }
         // It is not sent once more by the next run, which would count once more: that one only asks.
