@@ -1,12 +1,15 @@
 //! Lines of the journal: append-only, each under a time of its own, so that nothing that was written is ever written over.
 
-use super::fault::Fault;
 use super::names::{literal, literal_or_null};
 use super::query::Sender;
 use super::record::Recorder;
 use crate::error::Result;
 use crate::plan::schedule::Unit;
 use crate::source::{Migration, PartKind};
+use std::time::Duration;
+
+/// How often a line is tried to be written.
+const TRIES_MAX: usize = 3;
 
 /// What a line says beside who wrote it.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +62,20 @@ pub async fn write(
     let texts: Vec<String> = lines.iter().map(|line| text(recorder, run, line)).collect();
     // One partition: an unlogged batch is one write.
     let request = format!("BEGIN UNLOGGED BATCH {} APPLY BATCH", texts.join(" "));
-    sender.read(&request).await.map_err(Fault::error)?;
-    Ok(())
+    let mut pause = Duration::from_millis(50);
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match sender.read(&request).await {
+            Ok(_) => return Ok(()),
+            // Each try has times of its own: a line may then stand there twice, which is better than not at all.
+            Err(fault) if fault.in_doubt() && tried < TRIES_MAX => {
+                tokio::time::sleep(pause).await;
+                pause *= 3;
+            }
+            Err(fault) => return Err(fault.error()),
+        }
+    }
 }
 
 fn text(recorder: &Recorder, run: &str, line: &Line<'_>) -> String {

@@ -26,7 +26,7 @@ const RING: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// How far clocks may be apart (traps C7).
-const SKEW_MAX_MS: i64 = 500;
+pub const SKEW_MAX_MS: i64 = 500;
 
 /// One member of the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,6 +104,8 @@ pub struct Cassandra {
     last: Option<(i64, Option<String>)>,
     /// From when on nothing of a run that was not ended cleanly can still arrive, since the machine was started.
     quiet_from: Option<Duration>,
+    /// Whether what a reset that was stopped has left is read all the same.
+    resets: bool,
     /// The latest write time that was given to a write, in microseconds.
     last_write: i64,
 }
@@ -150,6 +152,7 @@ impl Cassandra {
             open: BTreeMap::new(),
             last: None,
             quiet_from: None,
+            resets: false,
             last_write: 0,
         })
     }
@@ -167,7 +170,15 @@ impl Cassandra {
         self.recorder.incarnation = incarnation;
         let serial = self.lease.is_some();
         let reading = read::read(&self.sender, &self.recorder.names, incarnation, serial).await?;
+        if let Some(run) = reading.resetting.filter(|_| !self.resets) {
+            return Err(Error::failed(format!(
+                "a reset of this keyspace was begun by run {run} and is not complete: some of what is recorded is gone"
+            ))
+            .now("nothing was run")
+            .next("kmig reset, which drops the rest"));
+        }
         self.open = reading.open;
+        self.last_write = self.last_write.max(reading.last_write);
         self.rows = reading
             .history
             .as_ref()
@@ -200,6 +211,7 @@ impl Cassandra {
             if let Some(row) = self.rows.get_mut(id) {
                 row.progress = Progress::Undoing(0);
             }
+            self.open.remove(id);
         }
         for migration in batch.take.iter().filter_map(|id| set.get(id)) {
             let row = Applied {
@@ -241,7 +253,8 @@ impl Backend for Cassandra {
         let Some(lease) = self.lease.take() else {
             return Ok(());
         };
-        lease.release(&self.taker()).await
+        let in_doubt = self.open.values().any(|open| open.intent.is_some());
+        lease.release(&self.taker(), in_doubt).await
     }
 
     async fn set_up(&mut self) -> Result<()> {
@@ -381,6 +394,10 @@ impl Backend for Cassandra {
 
     fn name(&self) -> &str {
         &self.recorder.names.keyspace
+    }
+
+    fn for_reset(&mut self) {
+        self.resets = true;
     }
 
     fn leave_out(&mut self, members: &[String]) -> Result<()> {
