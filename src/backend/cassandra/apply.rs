@@ -219,11 +219,16 @@ impl Cassandra {
         let mut line = Line::of("failed", unit, batch);
         line.detail = Some(json!({ "message": error.message }).to_string());
         let closed = self.recorder.failed(id, &applied);
-        // The first error is what the user needs; an intent that stays open is settled at the next run.
-        if self.write_with(&[closed], &[line]).await.is_ok()
-            && let Some(open) = self.open.get_mut(id)
-        {
-            open.intent = None;
+        match self.write_with(&[closed], &[line]).await {
+            Ok(()) => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.intent = None;
+                }
+            }
+            // What was refused may be what another executor has done since: it is looked again.
+            Err(lost) if lost.lost => return Err(lost),
+            // The first error is what the user needs; an intent that stays open is settled at the next run.
+            Err(_) => {}
         }
         Err(error)
     }
