@@ -31,7 +31,9 @@ bench: ## round trips and times over networks of several speeds; schema changes 
 		&& if peer=$$(scripts/ensure-cassachange); then export KMIG_CASSACHANGE=$$peer; fi \
 		&& KMIG_PG_BIN=$$bin KMIG_CASSANDRA=$$jars cargo bench --bench '*'
 
-torture: ## a random walk of migrations, commands and faults: KMIG_MINUTES=10, KMIG_SEED=… repeats one
+torture: ## a random walk of faults (KMIG_MINUTES=10, KMIG_SEED=… repeats one), and every frame of Cassandra
 	bin=$$(scripts/ensure-postgres) && cassandra=$$(scripts/ensure-cassandra) \
 		&& KMIG_PG_BIN=$$bin KMIG_CASSANDRA=$$cassandra KMIG_REQUIRE_SERVERS=1 KMIG_MINUTES=$${KMIG_MINUTES:-10} \
 		cargo test --test faults a_random_walk -- --nocapture
+	cassandra=$$(scripts/ensure-cassandra) && KMIG_CASSANDRA=$$cassandra KMIG_REQUIRE_SERVERS=1 KMIG_EVERY_POINT=1 \
+		cargo test --test faults cassandra_ -- --nocapture --test-threads 2

@@ -3,6 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cassandra_crash;
+mod cassandra_crowds;
+mod cassandra_doubt;
+mod cassandra_every_kind;
+mod cassandra_lease;
 mod connection;
 mod crash;
 mod crowds;

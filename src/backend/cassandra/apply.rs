@@ -231,19 +231,26 @@ impl Cassandra {
             failed.range.start = at;
         }
         // The first error is what the user needs; an intent that stays open is settled at the next run.
-        let Ok(more) = self.flush(pending, tell).await else {
-            return Err(error);
-        };
-        *done += more;
+        match self.flush(pending, tell).await {
+            Ok(more) => *done += more,
+            Err(lost) if lost.lost => return Err(lost),
+            Err(_) => return Err(error),
+        }
         let id = &unit.migration.id;
         let applied = self.row(id)?;
         let mut line = Line::of("failed", &failed, batch);
         line.detail = Some(json!({ "message": error.message }).to_string());
         let closed = self.recorder.failed(id, &applied);
-        if self.write_with(&[closed], &[line]).await.is_ok()
-            && let Some(open) = self.open.get_mut(id)
-        {
-            open.intent = None;
+        match self.write_with(&[closed], &[line]).await {
+            Ok(()) => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.intent = None;
+                }
+            }
+            // What was refused may be what another executor has done since: it is looked again.
+            Err(lost) if lost.lost => return Err(lost),
+            // The first error is what the user needs; an intent that stays open is settled at the next run.
+            Err(_) => {}
         }
         Err(error)
     }

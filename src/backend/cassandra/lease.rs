@@ -8,7 +8,7 @@
 
 use super::fault::{Fault, Kind};
 use super::names::literal;
-use super::query::{Rows, Sender};
+use super::query::{How, Rows, Sender};
 use super::record::Recorder;
 use super::state::{Owner, fenced};
 use crate::backend::{Ending, Event, Holder, Stop};
@@ -113,14 +113,18 @@ impl Lease {
             literal(&self.owner.run),
             self.owner.epoch
         );
+        // Sent twice it finds nothing to clear.
+        let sender = taker.sender;
         if !in_doubt {
-            taker.sender.read(&clear).await.map_err(Fault::error)?;
+            let cleared = sender.settled(&clear, How::default()).await;
+            cleared.map_err(Fault::error)?;
         }
         let delete = format!(
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {}",
             names.lease, self.ticket
         );
-        taker.sender.read(&delete).await.map_err(Fault::error)?;
+        let deleted = sender.settled(&delete, How::default()).await;
+        deleted.map_err(Fault::error)?;
         Ok(())
     }
 }
@@ -148,10 +152,14 @@ pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)
         let other = now.owner().filter(|owner| **owner != run);
         let dead = other.and_then(|owner| RunId::parse(owner));
         let dead = dead.is_some_and(|owner| machine::proves_dead(&owner, taker.run));
+        // One that renews less often than this run would may hold it for longer.
+        let patience = seen
+            .as_ref()
+            .map_or(taker.ttl, |(first, _)| first.left.max(taker.ttl));
         let free = match (&now.ticket, other) {
             (None, None) => true,
             // Its row has expired by some server's clock: it may still count on it.
-            (_, Some(_)) => dead || unmoved >= taker.ttl,
+            (_, Some(_)) => dead || unmoved >= patience,
             // A session of this very run, which it has given up.
             (Some(_), None) => true,
         };
@@ -205,7 +213,12 @@ struct Seen {
     fence: Fence,
     holder: Option<Holder>,
     lessee: Option<String>,
+    /// How long its holder may count on it yet.
+    left: Duration,
 }
+
+/// A time to live is told in whole seconds, and by a clock that is up to half a second apart from the one it was set by.
+const TTL_ERROR: Duration = Duration::from_secs(2);
 
 impl Seen {
     /// Whether somebody has renewed, taken or given back in between.
@@ -223,7 +236,7 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
         names, incarnation, ..
     } = taker.recorder;
     let lease = format!(
-        "SELECT * FROM {} WHERE incarnation = {incarnation}",
+        "SELECT owner, ticket, beat, executed_by, application, since, TTL(ticket) AS left FROM {} WHERE incarnation = {incarnation}",
         names.lease
     );
     let fence = format!(
@@ -242,6 +255,10 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
         beat: row.and_then(|row| row.number("beat")),
         lessee: row.and_then(|row| row.text("owner")).map(str::to_string),
         holder: holder(&lease, taker.run),
+        left: row
+            .and_then(|row| row.number("left"))
+            .and_then(|left| u64::try_from(left).ok())
+            .map_or(Duration::ZERO, |left| Duration::from_secs(left) + TTL_ERROR),
         fence: Fence {
             owner: fence.and_then(|row| row.text("owner")).map(str::to_string),
             epoch: fence.and_then(|row| row.number("epoch")),
@@ -270,7 +287,10 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {ticket} AND beat = {beat}",
             names.lease
         );
-        sender.read(&delete).await.map_err(Fault::error)?;
+        sender
+            .settled(&delete, How::default())
+            .await
+            .map_err(Fault::error)?;
     }
     let ticket = Uuid::new_v4();
     let since = since_epoch_ms();
@@ -316,7 +336,10 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {ticket}",
             names.lease
         );
-        sender.read(&delete).await.map_err(Fault::error)?;
+        sender
+            .settled(&delete, How::default())
+            .await
+            .map_err(Fault::error)?;
         return Ok(None);
     }
     let time = Arc::new(Time {

@@ -43,6 +43,9 @@ pub struct How {
     pub write_time: Option<i64>,
 }
 
+/// How often a request is sent in all that the server had no time for.
+const TRIES_MAX: usize = 6;
+
 /// Rows of an answer; none where the statement returns none.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -106,6 +109,24 @@ impl Sender {
         self.send(text, How::default()).await
     }
 
+    /// Sends what may be sent again without harm, until the server no longer answers that it ran out of time: racing
+    /// conditional writes do that to each other (traps C6).
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn settled(&self, text: &str, how: How) -> Result<Rows, Fault> {
+        let mut pause = Duration::from_millis(20);
+        for _ in 1..TRIES_MAX {
+            match self.send(text, how).await {
+                Err(fault) if fault.in_doubt() && fault.code.is_some() => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            pause *= 2;
+        }
+        self.send(text, how).await
+    }
+
     /// Reads one partition as conditional writes left it, those in doubt settled.
     ///
     /// # Errors
@@ -119,7 +140,7 @@ impl Sender {
             consistency: Some(consistency),
             ..How::default()
         };
-        self.send(text, how).await
+        self.settled(text, how).await
     }
 
     /// Asks one member what it has in its own memory: system tables.
