@@ -1,12 +1,15 @@
 //! Lines of the journal: append-only, each under a time of its own, so that nothing that was written is ever written over.
 
-use super::fault::{Fault, Kind};
 use super::names::{literal, literal_or_null};
-use super::query::{How, Sender};
+use super::query::Sender;
 use super::record::Recorder;
 use crate::error::Result;
 use crate::plan::schedule::Unit;
 use crate::source::{Migration, PartKind};
+use std::time::Duration;
+
+/// How often a line is tried to be written.
+const TRIES_MAX: usize = 3;
 
 /// What a line says beside who wrote it.
 #[derive(Debug, Clone, Default)]
@@ -59,47 +62,20 @@ pub async fn write(
     let texts: Vec<String> = lines.iter().map(|line| text(recorder, run, line)).collect();
     // One partition: an unlogged batch is one write.
     let request = format!("BEGIN UNLOGGED BATCH {} APPLY BATCH", texts.join(" "));
-    match sender.read(&request).await {
-        Ok(_) => Ok(()),
-        Err(fault) if fault.kind == Kind::InDoubt && fault.code.is_some() => {
-            // Each line would get a new time, so what is there is not written again.
-            if stands(sender, recorder, run, lines).await? {
-                return Ok(());
+    let mut pause = Duration::from_millis(50);
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match sender.read(&request).await {
+            Ok(_) => return Ok(()),
+            // Each try has times of its own: a line may then stand there twice, which is better than not at all.
+            Err(fault) if fault.in_doubt() && tried < TRIES_MAX => {
+                tokio::time::sleep(pause).await;
+                pause *= 3;
             }
-            let written = sender.settled(&request, How::default()).await;
-            written.map_err(Fault::error)?;
-            Ok(())
+            Err(fault) => return Err(fault.error()),
         }
-        Err(fault) => Err(fault.error()),
     }
-}
-
-/// Whether the last of some lines is the last that a run has written; they are written together or not at all.
-async fn stands(
-    sender: &Sender,
-    recorder: &Recorder,
-    run: &str,
-    lines: &[Line<'_>],
-) -> Result<bool> {
-    let query = format!(
-        "SELECT run, kind, number, first_statement, detail FROM {} WHERE incarnation = {} ORDER BY at DESC LIMIT 100",
-        recorder.names.journal, recorder.incarnation
-    );
-    let rows = sender.settled(&query, How::default()).await;
-    let rows = rows.map_err(Fault::error)?;
-    let newest = rows.iter().find(|row| row.text("run") == Some(run));
-    Ok(newest.zip(lines.last()).is_some_and(|(row, line)| {
-        row.text("kind") == Some(line.kind)
-            && row.number("number")
-                == line
-                    .migration
-                    .and_then(|migration| i64::try_from(migration.id.number).ok())
-            && row.number("first_statement")
-                == line
-                    .first_statement
-                    .and_then(|first| i64::try_from(first).ok())
-            && row.text("detail") == line.detail.as_deref()
-    }))
 }
 
 fn text(recorder: &Recorder, run: &str, line: &Line<'_>) -> String {

@@ -96,11 +96,12 @@ impl Lease {
         }
     }
 
-    /// Gives the lease back.
+    /// Gives the lease back; in the middle of a statement nobody knows of `in_doubt`, the owner stays in the fence, so that
+    /// the next executor waits for what may still arrive (traps C4).
     ///
     /// # Errors
     /// The cluster does not answer; the lease then runs out by itself.
-    pub async fn release(self, taker: &Taker<'_>) -> Result<()> {
+    pub async fn release(self, taker: &Taker<'_>, in_doubt: bool) -> Result<()> {
         self.renewal.abort();
         let Recorder {
             names, incarnation, ..
@@ -112,10 +113,12 @@ impl Lease {
             literal(&self.owner.run),
             self.owner.epoch
         );
-        // Sent twice it finds nothing to clear.
         let sender = taker.sender;
-        let cleared = sender.settled(&clear, How::default()).await;
-        cleared.map_err(Fault::error)?;
+        if !in_doubt {
+            // Sent twice it finds nothing to clear.
+            let cleared = sender.settled(&clear, How::default()).await;
+            cleared.map_err(Fault::error)?;
+        }
         let delete = format!(
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {}",
             names.lease, self.ticket
@@ -164,7 +167,7 @@ pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)
             if let (Some(holder), true) = (&now.holder, other.is_some()) {
                 tell(Event::Orphan(holder.clone(), Ending::Told));
             }
-            if let Some(lease) = seize(taker, &now, other.is_some()).await? {
+            if let Some(lease) = seize(taker, &now).await? {
                 return Ok(lease);
             }
             // Somebody was faster.
@@ -265,7 +268,7 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
 }
 
 /// Takes the lease as it was seen; nothing where it has changed since.
-async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Option<Lease>> {
+async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
     let Taker {
         sender,
         recorder,
@@ -356,7 +359,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
     };
     Ok(Some(Lease {
         owner,
-        taken_over,
+        taken_over: seen.owner().is_some(),
         ticket,
         time,
         renewal: tokio::spawn(renewal.run()),

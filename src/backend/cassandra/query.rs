@@ -3,9 +3,11 @@
 use super::fault::{Fault, Kind};
 use scylla::client::session::Session;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::response::PagingState;
 use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
 use scylla::value::{CqlValue, Row};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -24,6 +26,9 @@ pub struct Sender {
     /// How long the answer to a bookkeeping request is awaited.
     pub timeout: Duration,
 }
+
+/// Rows of a page where only the first row counts.
+const FIRST_PAGE: i32 = 100;
 
 /// How one statement is sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +59,12 @@ impl Sender {
     /// # Errors
     /// The server refuses it, or nobody knows what came of it.
     pub async fn send(&self, text: &str, how: How) -> Result<Rows, Fault> {
+        let statement = self.statement(text, how);
+        let answer = self.session.query_unpaged(statement, ()).await;
+        Rows::read(answer.map_err(Fault::from)?)
+    }
+
+    fn statement(&self, text: &str, how: How) -> Statement {
         let member = how.member.unwrap_or(self.coordinator);
         let target = SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(member), None);
         let mut statement = Statement::new(text);
@@ -64,8 +75,30 @@ impl Sender {
         statement.set_timestamp(how.write_time);
         // Nothing is repeated behind kmig's back.
         statement.set_is_idempotent(false);
-        let answer = self.session.query_unpaged(statement, ()).await;
-        Rows::read(answer.map_err(Fault::from)?)
+        statement
+    }
+
+    /// The first row of an answer, however many there are: they come page by page.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn first(&self, text: &str, how: How) -> Result<Rows, Fault> {
+        let mut statement = self.statement(text, how);
+        statement.set_page_size(FIRST_PAGE);
+        let mut at = PagingState::start();
+        loop {
+            let page = self
+                .session
+                .query_single_page(statement.clone(), (), at)
+                .await;
+            let (answer, next) = page.map_err(Fault::from)?;
+            let rows = Rows::read(answer)?;
+            match next.into_paging_control_flow() {
+                // A page may be empty although another one follows.
+                ControlFlow::Continue(next) if rows.rows.is_empty() => at = next,
+                _ => return Ok(rows),
+            }
+        }
     }
 
     /// Reads bookkeeping at the usual level.
@@ -225,9 +258,10 @@ impl<'a> Cells<'a> {
 /// An answer that came and cannot be read: what it answers was done.
 fn unreadable(error: impl std::fmt::Display) -> Fault {
     Fault {
-        kind: Kind::InDoubt,
+        kind: Kind::Refused,
         code: None,
         message: format!("the answer cannot be read: {error}"),
         position: None,
+        lost: false,
     }
 }

@@ -14,6 +14,10 @@ use uuid::Uuid;
 pub struct Reading {
     /// What is recorded; nothing where no batch is.
     pub history: Option<History>,
+    /// The run that began a reset, where that is not complete.
+    pub resetting: Option<String>,
+    /// The latest time that a write of a migration was given, in microseconds since 1970.
+    pub last_write: i64,
     /// What runs that stopped in the middle left open.
     pub open: BTreeMap<MigrationId, Open>,
 }
@@ -23,8 +27,6 @@ pub struct Reading {
 pub struct Open {
     /// The statement that was being sent, as [`super::intent::Intent`] writes it.
     pub intent: Option<String>,
-    /// The base of the write times of the part that is running, in microseconds since 1970.
-    pub base: Option<i64>,
 }
 
 /// Reads everything of an incarnation; `serial` where it decides.
@@ -65,14 +67,15 @@ fn found(rows: &Rows) -> Result<Reading> {
     };
     let mut applied = BTreeMap::new();
     let mut open = BTreeMap::new();
+    let mut last_write = 0;
     for row in rows.iter() {
         let Some((id, recorded)) = recorded(row)? else {
             continue;
         };
         let text = |name| row.text(name).map(str::to_string);
+        last_write = last_write.max(row.number("write_time").unwrap_or_default());
         let left = Open {
             intent: text("intent"),
-            base: row.number("base_time"),
         };
         if left != Open::default() {
             open.insert(id.clone(), left);
@@ -95,6 +98,8 @@ fn found(rows: &Rows) -> Result<Reading> {
             app_version: text("last_version"),
             version_before: text("version_before"),
         }),
+        resetting: first.text("resetting").map(str::to_string),
+        last_write,
         open,
     })
 }

@@ -408,6 +408,10 @@ impl Backend for Postgres {
         &self.database
     }
 
+    fn for_reset(&mut self) {
+        // A reset is one transaction, and leaves nothing half-done.
+    }
+
     fn leave_out(&mut self, members: &[String]) -> Result<()> {
         match members.is_empty() {
             true => Ok(()),
