@@ -152,10 +152,8 @@ pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)
         let other = now.owner().filter(|owner| **owner != run);
         let dead = other.and_then(|owner| RunId::parse(owner));
         let dead = dead.is_some_and(|owner| machine::proves_dead(&owner, taker.run));
-        // One that renews less often than this run would may hold it for longer.
-        let patience = seen
-            .as_ref()
-            .map_or(taker.ttl, |(first, _)| first.left.max(taker.ttl));
+        // One that renews less often than this run would may count on it for longer.
+        let patience = now.fence.lease.max(taker.ttl);
         let free = match (&now.ticket, other) {
             (None, None) => true,
             // Its row has expired by some server's clock: it may still count on it.
@@ -203,6 +201,8 @@ struct Fence {
     epoch: Option<i64>,
     /// The level that conditional writes are decided at.
     serial: Option<String>,
+    /// How long the owner's lease holds without a renewal.
+    lease: Duration,
 }
 
 /// What lease and fence say.
@@ -213,12 +213,7 @@ struct Seen {
     fence: Fence,
     holder: Option<Holder>,
     lessee: Option<String>,
-    /// How long its holder may count on it yet.
-    left: Duration,
 }
-
-/// A time to live is told in whole seconds, and by a clock that is up to half a second apart from the one it was set by.
-const TTL_ERROR: Duration = Duration::from_secs(2);
 
 impl Seen {
     /// Whether somebody has renewed, taken or given back in between.
@@ -236,11 +231,11 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
         names, incarnation, ..
     } = taker.recorder;
     let lease = format!(
-        "SELECT owner, ticket, beat, executed_by, application, since, TTL(ticket) AS left FROM {} WHERE incarnation = {incarnation}",
+        "SELECT owner, ticket, beat, executed_by, application, since FROM {} WHERE incarnation = {incarnation}",
         names.lease
     );
     let fence = format!(
-        "SELECT owner, epoch, serial FROM {} WHERE incarnation = {incarnation} LIMIT 1",
+        "SELECT owner, epoch, serial, lease_seconds FROM {} WHERE incarnation = {incarnation} LIMIT 1",
         names.meta
     );
     let (lease, fence) = tokio::join!(
@@ -255,14 +250,14 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
         beat: row.and_then(|row| row.number("beat")),
         lessee: row.and_then(|row| row.text("owner")).map(str::to_string),
         holder: holder(&lease, taker.run),
-        left: row
-            .and_then(|row| row.number("left"))
-            .and_then(|left| u64::try_from(left).ok())
-            .map_or(Duration::ZERO, |left| Duration::from_secs(left) + TTL_ERROR),
         fence: Fence {
             owner: fence.and_then(|row| row.text("owner")).map(str::to_string),
             epoch: fence.and_then(|row| row.number("epoch")),
             serial: fence.and_then(|row| row.text("serial")).map(str::to_string),
+            lease: fence
+                .and_then(|row| row.number("lease_seconds"))
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map_or(Duration::ZERO, Duration::from_secs),
         },
     })
 }
@@ -316,11 +311,12 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
         .epoch
         .map_or_else(|| "null".to_string(), |epoch| epoch.to_string());
     let raise = format!(
-        "UPDATE {} SET owner = {}, epoch = {}, serial = {} WHERE incarnation = {incarnation} IF epoch = {old}",
+        "UPDATE {} SET owner = {}, epoch = {}, serial = {}, lease_seconds = {} WHERE incarnation = {incarnation} IF epoch = {old}",
         names.meta,
         literal(&owner.run),
         owner.epoch,
-        literal(serial_word(sender))
+        literal(serial_word(sender)),
+        ttl.as_secs()
     );
     let raised = match sender.read(&raise).await {
         Ok(rows) => rows.applied(),

@@ -1,7 +1,7 @@
 //! Reading what is recorded.
 
 use super::names::{Names, literal};
-use super::query::{Cells, Rows, Sender};
+use super::query::{Cells, How, Rows, Sender};
 use crate::error::{Error, Result};
 use crate::plan::history::{Applied, History, Origin, Progress};
 use crate::source::{MigrationId, PartKind};
@@ -45,7 +45,7 @@ pub async fn read(
     );
     let answer = match serial {
         true => sender.read_serial(&query).await,
-        false => sender.read(&query).await,
+        false => sender.settled(&query, How::default()).await,
     };
     let rows = answer.map_err(|fault| {
         let rights = fault.is(super::fault::UNAUTHORIZED);

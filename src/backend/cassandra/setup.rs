@@ -9,10 +9,16 @@ use super::{Cassandra, names::identifier, replicas, rights};
 use crate::backend::Event;
 use crate::error::{Error, Result};
 use crate::machine;
+use crate::settings::Replication;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A CREATE of one of kmig's tables that met another's is tried so often: both make the same.
 const TRIES_MAX: usize = 5;
+
+/// How long a ring that seems too small is looked at, and how often.
+const RING_START: Duration = Duration::from_secs(5);
+const RING_POLL: Duration = Duration::from_millis(250);
 
 impl Cassandra {
     /// Takes the lease, and makes before what it stands on.
@@ -99,8 +105,9 @@ impl Cassandra {
         let keyspace = &self.recorder.names.keyspace;
         let replication = match (&self.options.replication, own) {
             (Some(replication), Own::NoKeyspace) => {
-                replicas::servable(replication, members)?;
-                replication.cql()
+                let cql = replication.cql();
+                self.servable(&replication.clone(), members, tell).await?;
+                cql
             }
             (None, Own::NoKeyspace) => {
                 return Err(Error::usage(format!(
@@ -129,6 +136,24 @@ impl Cassandra {
             self.agreement(tell).await?;
         }
         Ok(())
+    }
+
+    /// Waits for a moment where the members cannot serve a replication: a ring that has just started has not heard of all
+    /// of them yet.
+    async fn servable(
+        &mut self,
+        replication: &Replication,
+        members: &[Member],
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let deadline = Instant::now() + RING_START.min(self.options.agreement);
+        let mut refused = replicas::servable(replication, members);
+        while refused.is_err() && Instant::now() < deadline {
+            self.options.stop.pause(RING_POLL).await?;
+            let members = self.agreement(tell).await?;
+            refused = replicas::servable(replication, &members);
+        }
+        refused
     }
 
     /// Sends one of kmig's own statements, which takes what is there, until it is known to be there.

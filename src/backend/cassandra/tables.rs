@@ -38,6 +38,7 @@ const SHAPES: [Shape; 3] = [
             ("epoch", "bigint STATIC"),
             ("written", "uuid STATIC"),
             ("serial", "text STATIC"),
+            ("lease_seconds", "bigint STATIC"),
             ("last_batch", "bigint STATIC"),
             ("last_version", "text STATIC"),
             ("version_before", "text STATIC"),
