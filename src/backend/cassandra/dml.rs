@@ -69,9 +69,14 @@ impl Cassandra {
                 Err(fault) => fault,
             };
             if fault.kind == Kind::Refused {
+                let rights = fault.is(super::fault::UNAUTHORIZED);
+                let mut error = fault.at(part, at);
+                if rights {
+                    error = error.next(self.recorder.names.grant());
+                }
                 // In an earlier try it may have been taken, and then refused a repeat.
                 return Err(Failure {
-                    error: fault.at(part, at),
+                    error,
                     certain: tried == 1,
                 });
             }

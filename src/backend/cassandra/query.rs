@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// How often a read is sent: a server gives a replica 5 s for its answer, and its failure detector needs up to 20 s.
+const TRIES_MAX: usize = 5;
+
 /// The session, and how kmig's own statements are sent over it.
 #[derive(Clone)]
 pub struct Sender {
@@ -78,15 +81,34 @@ impl Sender {
     /// # Errors
     /// As [`Sender::send`].
     pub async fn read_serial(&self, text: &str) -> Result<Rows, Fault> {
-        let consistency = match self.serial {
-            SerialConsistency::Serial => Consistency::Serial,
-            SerialConsistency::LocalSerial => Consistency::LocalSerial,
-        };
-        let how = How {
-            consistency: Some(consistency),
+        self.send(text, self.how(true)).await
+    }
+
+    /// Reads bookkeeping, `serial` or at the usual level, and again where replicas do not answer. A read goes to as many
+    /// replicas as it needs, so it fails as long as the cluster has not noticed that one of them died.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn read_again(&self, text: &str, serial: bool) -> Result<Rows, Fault> {
+        let mut tries = 1;
+        loop {
+            match self.send(text, self.how(serial)).await {
+                Err(fault) if fault.in_doubt() && fault.code.is_some() && tries < TRIES_MAX => {
+                    tries += 1;
+                }
+                read => return read,
+            }
+        }
+    }
+
+    fn how(&self, serial: bool) -> How {
+        How {
+            consistency: serial.then_some(match self.serial {
+                SerialConsistency::Serial => Consistency::Serial,
+                SerialConsistency::LocalSerial => Consistency::LocalSerial,
+            }),
             ..How::default()
-        };
-        self.send(text, how).await
+        }
     }
 
     /// Asks one member what it has in its own memory: system tables.

@@ -41,10 +41,7 @@ pub async fn read(
         "SELECT * FROM {} WHERE incarnation = {incarnation}",
         names.meta
     );
-    let answer = match serial {
-        true => sender.read_serial(&query).await,
-        false => sender.read(&query).await,
-    };
+    let answer = sender.read_again(&query, serial).await;
     let rows = answer.map_err(|fault| {
         let rights = fault.is(super::fault::UNAUTHORIZED);
         let error = fault.error();
