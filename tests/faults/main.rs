@@ -3,6 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cassandra_bootstrap;
+mod cassandra_nodes;
+mod cassandra_nodes_down;
+mod cassandra_nodes_dying;
+mod cassandra_rings;
 mod connection;
 mod crash;
 mod crowds;
