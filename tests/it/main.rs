@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_cassandra;
 mod bad_config;
 mod bad_files;
 mod bad_server;

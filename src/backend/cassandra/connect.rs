@@ -324,11 +324,13 @@ fn builder(
         .refresh_metadata_on_auto_schema_agreement(false)
         .pool_size(PoolSize::PerHost(NonZeroUsize::MIN))
         .disallow_shard_aware_port(true)
-        .connection_timeout(target.connect_timeout)
+        // The driver waits for a connection to each member that it hears of. One that is not to be reached, or accepts
+        // and does not answer, is given up while there is still time for the session.
+        .connection_timeout(target.connect_timeout / 2)
         .hostname_resolution_timeout(Some(target.connect_timeout))
         .tcp_keepalive_interval(KEEPALIVE)
-        .keepalive_interval(KEEPALIVE)
-        .keepalive_timeout(KEEPALIVE)
+        .keepalive_interval(KEEPALIVE.min(target.connect_timeout / 5))
+        .keepalive_timeout(KEEPALIVE.min(target.connect_timeout / 2))
         .default_execution_profile_handle(profile.clone().into_handle());
     match login {
         Some((user, password)) => builder.user(user, password.expose_secret()),
@@ -336,7 +338,7 @@ fn builder(
     }
 }
 
-/// How long a line is silent before it is tried, and how long an answer may take then.
+/// How long a line is silent before it is tried, and how long an answer may take then, at most.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// Host id and version of the node that answers.

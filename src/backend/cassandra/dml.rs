@@ -80,11 +80,15 @@ impl Cassandra {
                 Err(fault) => fault,
             };
             if fault.kind == Kind::Refused {
+                let rights = fault.is(super::fault::UNAUTHORIZED);
+                let mut error = fault.at(part, at);
+                if rights {
+                    error = error.next(self.recorder.names.grant());
+                }
                 // An earlier try may have been taken.
-                let certain = tried == 0;
                 return Err(Failure {
-                    certain,
-                    ..Failure::from(fault.at(part, at))
+                    certain: tried == 0,
+                    ..Failure::from(error)
                 });
             }
             match self.done_when(statement).await? {

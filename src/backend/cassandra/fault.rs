@@ -70,6 +70,13 @@ impl Fault {
                 ..ServerError::default()
             })
         });
+        if self.code == Some(UNAUTHORIZED) {
+            // Who knows the keyspace says it better.
+            error.next = Some(
+                "let an administrator GRANT it; kmig needs ALL PERMISSIONS on its keyspace"
+                    .to_string(),
+            );
+        }
         if self.kind == Kind::InDoubt && !lost {
             error.now = Some("the request was sent, and may have taken effect".to_string());
         }

@@ -220,10 +220,6 @@ async fn left(sender: &Sender) -> BTreeSet<Uuid> {
     let Ok(rows) = sender.ask_member(sender.coordinator, query, ANSWER).await else {
         return BTreeSet::new();
     };
-    let gone = |status: &str| {
-        let word = status.split(',').next().unwrap_or_default();
-        matches!(word, "LEFT" | "removed" | "removing")
-    };
     rows.iter()
         .filter(|row| {
             let status = row.text("status_with_port").or_else(|| row.text("status"));
@@ -233,11 +229,18 @@ async fn left(sender: &Sender) -> BTreeSet<Uuid> {
         .collect()
 }
 
+/// Whether a status that gossip tells of is one of a member that has left, or is being removed: a word of `VersionedValue`
+/// in the server, and what goes with it behind commas.
+fn gone(status: &str) -> bool {
+    let word = status.split(',').next().unwrap_or_default();
+    matches!(word, "LEFT" | "removed" | "removing")
+}
+
 /// Waits until every member answers and has one schema, at most for `within`. Tells who is waited for. `before` are those
 /// of the last agreement.
 ///
 /// # Errors
-/// They do not agree in time, listed with what each has; a signal came.
+/// They do not agree in time, listed with what each has; they are of several versions; a signal came.
 pub async fn agree(
     sender: &Sender,
     without: &BTreeSet<Uuid>,
@@ -253,6 +256,8 @@ pub async fn agree(
     let mut members = look(sender, without, before).await?;
     let mut settled = members.iter().all(Member::is_up);
     loop {
+        // Before their schemas, on which they would be waited for in vain.
+        one_version(&members)?;
         if agreed(&members) {
             return Ok(members);
         }
@@ -330,7 +335,7 @@ fn disagree(members: &[Member], within: Duration) -> Error {
 ///
 /// # Errors
 /// The versions, member by member.
-pub fn one_version(members: &[Member]) -> Result<()> {
+fn one_version(members: &[Member]) -> Result<()> {
     let line = |member: &Member| {
         let mut numbers = member.release.split(['.', '-']);
         (
@@ -346,7 +351,6 @@ pub fn one_version(members: &[Member]) -> Result<()> {
         "the members run different versions of Cassandra, which never agree on a schema change{}",
         list(members)
     ))
-    .now("nothing was run")
     .next("finish the rolling upgrade of the cluster, then the same command"))
 }
 
@@ -442,5 +446,63 @@ mod tests {
         let odd = BTreeSet::from([one]);
         assert_eq!(difference(&few, [&few, &all].into_iter()), odd);
         assert_eq!(difference(&all, [&few, &all].into_iter()), odd);
+    }
+
+    #[test]
+    fn members_that_have_left_do_not_count() {
+        // As nodetool removenode, assassinate and decommission leave them in system_views.gossip_info.
+        for status in [
+            "removed,d20676c1-a3c5-43db-a64c-35b9052e21c6,1795548000000",
+            "removing,d20676c1-a3c5-43db-a64c-35b9052e21c6",
+            "LEFT,-9223372036854775808,1795548000000",
+        ] {
+            assert!(gone(status), "{status}");
+        }
+        // One that is down, starts, moves or leaves still has its part of the schema.
+        for status in [
+            "NORMAL,-9223372036854775808",
+            "shutdown,true",
+            "BOOT,1",
+            "LEAVING,1",
+            "MOVING,1",
+            "hibernate,true",
+            "",
+        ] {
+            assert!(!gone(status), "{status}");
+        }
+    }
+
+    fn member(release: &str, state: State) -> Member {
+        Member {
+            id: Uuid::nil(),
+            address: "127.0.0.1".into(),
+            datacenter: "dc1".into(),
+            release: release.into(),
+            state,
+        }
+    }
+
+    #[test]
+    fn one_that_is_silent_never_agrees() {
+        let one = Uuid::from_u128(1);
+        let up = || member("5.0.9", State::Up(one));
+        assert!(agreed(&[up(), up()]));
+        assert!(!agreed(&[up(), member("5.0.9", State::Up(Uuid::nil()))]));
+        // Also where its last version, as others have heard it, is the same (cassandra.md §3.1).
+        let silent = member("5.0.9", State::Silent(Some(one), "down".into()));
+        assert!(!agreed(&[up(), silent]));
+        assert!(!agreed(&[]));
+    }
+
+    #[test]
+    fn only_major_and_minor_version_must_be_one() {
+        let ring = |releases: [&str; 2]| {
+            let members = releases.map(|release| member(release, State::Up(Uuid::nil())));
+            one_version(&members).is_ok()
+        };
+        assert!(ring(["5.0.9", "5.0.2"]));
+        assert!(ring(["5.0.9", "5.0-rc1"]));
+        assert!(!ring(["5.0.9", "4.1.10"]));
+        assert!(!ring(["4.1.10", "4.0.19"]));
     }
 }

@@ -180,8 +180,8 @@ fn silent(error: &io::Error) -> Refusal {
 /// What a failure with TLS means.
 fn encrypted(error: &io::Error) -> Refusal {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-        NotValidYetContext, UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
+        NotValidYet, NotValidYetContext, UnknownIssuer,
     };
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
@@ -191,7 +191,8 @@ fn encrypted(error: &io::Error) -> Refusal {
                 NotValidForName | NotValidForNameContext { .. } => refusal.next(
                     "give the node a certificate that names its IP address or a host of the url, or set tls.verify = \"ca\"",
                 ),
-                UnknownIssuer => refusal
+                // An authority of the same name, or another one.
+                BadSignature | UnknownIssuer => refusal
                     .next("tls.ca must name the authority that signed the nodes' certificates"),
                 Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
                     refusal.next("renew the node's certificate, and check both clocks")

@@ -36,7 +36,6 @@ impl Cassandra {
                 ..error
             }
         })?;
-        members::one_version(&members)?;
         members::one_time(&self.sender, &members).await?;
         let at = self.sender.coordinator;
         self.own = tables::look(&self.sender, &self.recorder.names, at).await?;

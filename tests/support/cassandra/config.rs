@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::tls::Tls;
-use super::{Options, Version};
+use super::{Options, Version, clock};
 
 /// Where in its cluster a node stands.
 #[derive(Debug)]
@@ -80,6 +80,10 @@ pub fn yaml(options: &Options, place: &Place<'_>) -> String {
     if let Some(tls) = place.tls {
         yaml.push_str(&tls.yaml(options.tls));
     }
+    if !options.clocks.is_empty() {
+        // A message would be as old on arrival as the clocks are apart, and dropped.
+        yaml.push_str("internode_timeout: false\n");
+    }
     for line in &options.yaml {
         yaml.push_str(&format!("{line}\n"));
     }
@@ -121,6 +125,9 @@ pub fn java_arguments(options: &Options, place: &Place<'_>) -> String {
     }
     if options.forgetful {
         arguments.push("-Dcassandra.unsafesystem=true".to_owned());
+    }
+    if options.clocks.iter().any(|(of, _)| *of == place.node) {
+        arguments.push(format!("-Dcassandra.clock={}", clock::CLASS));
     }
     arguments.extend(options.java.iter().cloned());
     arguments.join("\n")

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 mod claim;
 mod client;
+mod clock;
 mod cluster;
 mod config;
 mod node;
@@ -61,6 +62,8 @@ pub struct Options {
     pub forgetful: bool,
     /// Nodes tell clients the addresses of a `FrameProxy` instead of their own.
     pub proxied: bool,
+    /// Nodes, counted from 1, whose clock is so many milliseconds ahead.
+    pub clocks: Vec<(usize, i64)>,
 }
 
 impl Default for Options {
@@ -77,6 +80,7 @@ impl Default for Options {
             heap: None,
             forgetful: false,
             proxied: false,
+            clocks: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::claim::Claim;
 use super::config::{self, Place};
 use super::node::Node;
 use super::tls::Tls;
-use super::{Options, programs};
+use super::{Options, clock, programs};
 
 /// Writes a node's configuration; it does not run yet.
 pub fn prepare(
@@ -40,12 +40,16 @@ pub fn prepare(
     for (name, text) in files {
         fs::write(folder.join(name), text).expect("write a node's configuration");
     }
+    let ahead = options.clocks.iter().find(|(of, _)| *of == node);
+    if let Some((_, ahead)) = ahead {
+        clock::write(&folder, *ahead);
+    }
     let command = [
         java.display().to_string(),
         format!("@{}/java.args", folder.display()),
         format!("-javaagent:{}", jamm(&jars).display()),
         "-cp".to_owned(),
-        format!("{}/*", jars.display()),
+        format!("{}/*:{}", jars.display(), folder.display()),
         "org.apache.cassandra.service.CassandraDaemon".to_owned(),
     ];
     Node::new(folder, &command, &claim.file)
