@@ -192,6 +192,10 @@ fn logins_and_rights_that_are_missing_are_told() {
     }
     let cluster = Cluster::start(Options {
         auth: true,
+        // What is granted and revoked counts at once.
+        yaml: ["permissions", "roles", "credentials"]
+            .map(|what| format!("{what}_validity: 0ms"))
+            .to_vec(),
         ..Options::default()
     });
     let keyspace = cluster.create_keyspace();
