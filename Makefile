@@ -2,10 +2,10 @@
 # and starts throw-away servers of its own.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test demo bench torture
+.PHONY: help build test demo demo-cassandra bench torture
 
 help: ## shows this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## builds the program, optimised: target/release/kmig
 	cargo build --release
@@ -22,10 +22,18 @@ demo: ## upgrades the sample under live clients of both versions
 	cargo build --bin kmig --example demo
 	@bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin cargo run --quiet --example demo
 
-bench: ## round trips and times over networks of several speeds
-	bin=$$(scripts/ensure-postgres) && KMIG_PG_BIN=$$bin cargo bench --bench '*'
+demo-cassandra: ## the same on three nodes of Cassandra
+	cargo build --bin kmig --example demo-cassandra
+	@jars=$$(scripts/ensure-cassandra) && KMIG_CASSANDRA=$$jars cargo run --quiet --example demo-cassandra
 
-torture: ## a random walk of migrations, commands and faults: KMIG_MINUTES=10, KMIG_SEED=… repeats one
+bench: ## round trips and times over networks of several speeds; schema changes on Cassandra
+	bin=$$(scripts/ensure-postgres) && jars=$$(scripts/ensure-cassandra) \
+		&& if peer=$$(scripts/ensure-cassachange); then export KMIG_CASSACHANGE=$$peer; fi \
+		&& KMIG_PG_BIN=$$bin KMIG_CASSANDRA=$$jars cargo bench --bench '*'
+
+torture: ## a random walk of faults (KMIG_MINUTES=10, KMIG_SEED=… repeats one), and every frame of Cassandra
 	bin=$$(scripts/ensure-postgres) && cassandra=$$(scripts/ensure-cassandra) \
 		&& KMIG_PG_BIN=$$bin KMIG_CASSANDRA=$$cassandra KMIG_REQUIRE_SERVERS=1 KMIG_MINUTES=$${KMIG_MINUTES:-10} \
 		cargo test --test faults a_random_walk -- --nocapture
+	cassandra=$$(scripts/ensure-cassandra) && KMIG_CASSANDRA=$$cassandra KMIG_REQUIRE_SERVERS=1 KMIG_EVERY_POINT=1 \
+		cargo test --test faults cassandra_ -- --nocapture --test-threads 2

@@ -365,6 +365,9 @@ pub struct UpArgs {
     /// The application version that the database has, where none is recorded (needs --reason)
     #[arg(long, value_name = "VERSION", requires = "reason")]
     pub from_version: Option<String>,
+    /// Cassandra: go on without this node, which is known to stay down; nothing is dropped meanwhile (needs --reason)
+    #[arg(long, value_name = "HOST_ID", requires = "reason")]
+    pub without_node: Vec<String>,
     /// The gate
     #[command(flatten)]
     pub gate: GateArgs,

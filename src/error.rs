@@ -74,6 +74,15 @@ impl Diagnostic {
         }
     }
 
+    /// Something wrong at a place.
+    pub fn at(place: Place, message: impl Into<String>) -> Self {
+        Diagnostic {
+            place: Some(place),
+            message: message.into(),
+            help: None,
+        }
+    }
+
     /// The same with a line on what to do.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

@@ -141,6 +141,14 @@ impl Backend for Database {
         to_engine!(self, engine => engine.name())
     }
 
+    fn for_reset(&mut self) {
+        to_engine!(self, engine => engine.for_reset());
+    }
+
+    fn leave_out(&mut self, members: &[String]) -> Result<()> {
+        to_engine!(self, engine => engine.leave_out(members))
+    }
+
     fn canceller(&self) -> Option<Canceller> {
         to_engine!(self, engine => engine.canceller())
     }

@@ -125,6 +125,12 @@ pub trait Backend {
     /// The name of the database or keyspace, once [`Backend::history`] has been read.
     fn name(&self) -> &str;
 
+    /// What a reset that was stopped has left is read all the same: this is a reset.
+    fn for_reset(&mut self);
+
+    /// Goes on without these members of a cluster, host ids, which are known to stay down.
+    fn leave_out(&mut self, members: &[String]) -> Result<()>;
+
     /// What a signal can cancel of the statement that is running, where the server knows how to.
     fn canceller(&self) -> Option<Canceller>;
 }

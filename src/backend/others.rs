@@ -5,7 +5,7 @@ use serde::Serialize;
 /// The executor that holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Holder {
-    /// Its server process.
+    /// Its server process; of a lease its own process.
     pub pid: i64,
     /// `kmig/<version> <run> user@host`, as it announced itself.
     pub application: String,
@@ -17,9 +17,13 @@ pub struct Holder {
     pub seconds: i64,
     /// Whether it is proved that its process has died: only of runs on this machine.
     pub gone: bool,
-    /// When it connected, in microseconds: a server process id may come again.
+    /// When it connected, in microseconds, or took the lease, in milliseconds: a server process id may come again.
     #[serde(skip)]
     pub began: Option<i64>,
+    /// Whether it holds a lease, and not a lock of its session: `pid` is its own process then, and `seconds` count from
+    /// when it took it.
+    #[serde(skip)]
+    pub leases: bool,
 }
 
 impl std::fmt::Display for Holder {
@@ -29,7 +33,10 @@ impl std::fmt::Display for Holder {
             name => name,
         };
         let (pid, seconds) = (self.pid, self.seconds);
-        write!(f, "{name} (server process {pid}, connected {seconds} s ago")?;
+        match self.leases {
+            true => write!(f, "{name} (process {pid}, for {seconds} s")?,
+            false => write!(f, "{name} (server process {pid}, connected {seconds} s ago")?,
+        }
         f.write_str(if self.gone {
             "; its process is gone)"
         } else {

@@ -9,7 +9,7 @@ use crate::machine;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
 use crate::settings::Settings;
-use crate::source::{Dialect, MigrationSet, load, parse};
+use crate::source::{Dialect, MigrationSet, load, own, parse};
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -83,7 +83,12 @@ impl Context {
                     }),
                 ])
             })?;
-        parse::set(folder, &settings.depends_on, dialect).map_err(Error::files)
+        let set = parse::set(folder, &settings.depends_on, dialect).map_err(Error::files)?;
+        let names = cassandra::names::Names::new("", &settings.table).tables();
+        match own::touched(&set, &names) {
+            wrong if wrong.is_empty() => Ok(set),
+            wrong => Err(Error::files(wrong)),
+        }
     }
 
     /// Connects to the database.
@@ -144,7 +149,8 @@ impl Context {
         let target = Target::read(url, own, &run)?;
         let options = cassandra::Options {
             table: settings.table.clone(),
-            replication: own.replication.as_ref().map(|map| map.cql()),
+            replication: own.replication.clone(),
+            role: target.user.clone(),
             lease: own.lease,
             agreement: own.agreement,
             request_timeout: own.request_timeout,

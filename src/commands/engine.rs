@@ -1,5 +1,6 @@
 //! The walk that bootstrap, up, finish and undo share: read without the lock, decide, lock, read again, decide again, do.
 
+use super::came_back;
 use super::context::Context;
 use crate::backend::{Backend, Database, Entry};
 use crate::error::{Error, Exit, Result, SAME};
@@ -233,6 +234,9 @@ async fn locked(
         }
         database.set_up().await?;
         if !walk.noted {
+            for line in came_back::named(database, set, history.as_ref()).await? {
+                context.progress.say(&line);
+            }
             for entry in &job.overrides {
                 database
                     .note(Entry {

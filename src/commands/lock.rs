@@ -42,7 +42,10 @@ pub async fn end(context: &Context, reason: Option<&str>) -> Result<Answer> {
     for (name, fact) in facts(&scene) {
         context.progress.say(&format!("{name}: {fact}"));
     }
-    context.confirm(&format!("End server process {}?", holder.pid))?;
+    context.confirm(&match holder.leases {
+        true => format!("Take the lease of process {} away?", holder.pid),
+        false => format!("End server process {}?", holder.pid),
+    })?;
     match database.end(holder).await? {
         Ending::Told => {}
         Ending::Changed => return changed(&mut database, holder).await,
@@ -74,8 +77,14 @@ pub async fn end(context: &Context, reason: Option<&str>) -> Result<Answer> {
         Some(now) => format!("{now} has it now."),
         None => "Nobody holds it now.".to_string(),
     };
+    let what = match holder.leases {
+        true => {
+            "can record nothing more; what it had sent may still take effect, and is settled by the next run, which waits for as long as a lease lasts"
+        }
+        false => "was ended, and what it had not committed is rolled back",
+    };
     let text = format!(
-        "Broke the lock: {holder} was ended, and what it had not committed is rolled back. {now_text}\n\
+        "Broke the lock: {holder} {what}. {now_text}\n\
          Next: kmig status tells where that left things; the command that ran continues where it stopped"
     );
     Ok(answer(&text, Some(holder), now.as_ref()))

@@ -3,6 +3,7 @@
 mod accept;
 mod adopt;
 mod bootstrap;
+mod came_back;
 mod check;
 mod config;
 mod context;

@@ -39,6 +39,7 @@ pub async fn run(context: &Context, args: &ResetArgs) -> Result<Answer> {
     let wait = lock_wait(&args.lock_wait)?;
     let set = context.migrations()?;
     let mut database = context.open().await?;
+    database.for_reset();
     let history = database.history().await?;
     if let Some(name) = &args.database {
         right_name(name, database.name())?;
@@ -180,11 +181,12 @@ async fn look(database: &mut Database, reset: &Reset<'_>) -> Result<Picture> {
 /// Whether functions of one name are not just those that migrations made: then it is not known which are.
 fn overloaded(reset: &Reset<'_>, wanted: &Wanted<'_>, found: usize) -> bool {
     let alike = |own: &&Wanted<'_>| {
-        own.object.kind == Kind::Function
+        own.object.kind == wanted.object.kind
             && own.object.name == wanted.object.name
             && own.settings == wanted.settings
     };
-    wanted.object.kind == Kind::Function && reset.own.iter().filter(alike).count() != found
+    matches!(wanted.object.kind, Kind::Function | Kind::Aggregate)
+        && reset.own.iter().filter(alike).count() != found
 }
 
 fn left_things(wanted: &Wanted<'_>, why: Why, things: &[Thing]) -> Vec<Left> {

@@ -32,11 +32,15 @@ pub async fn run(context: &Context, up: &UpArgs, run: &RunArgs) -> Result<Answer
         );
     }
     let mut database = context.open().await?;
+    database.leave_out(&up.without_node)?;
     let mut first = None;
     match stage(up, &set, &context.settings()?.app, &mut database).await? {
         Stage::Up => {}
         Stage::Bootstrap => {
-            let bootstrap = bootstrap::job(run)?;
+            let bootstrap = Job {
+                overrides: overrides(up),
+                ..bootstrap::job(run)?
+            };
             first = Some(run_on(context, &set, &mut database, &bootstrap).await?);
         }
         Stage::Finish => {
@@ -135,5 +139,9 @@ fn overrides(up: &UpArgs) -> Vec<Override> {
         kind: "from-version",
         reason: format!("{version}: {reason}"),
     });
-    late.chain(from).collect()
+    let without = up.without_node.iter().map(|node| Override {
+        kind: "without-node",
+        reason: format!("{node}: {reason}"),
+    });
+    late.chain(from).chain(without).collect()
 }

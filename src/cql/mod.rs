@@ -25,7 +25,7 @@ pub use act::{
 };
 pub use parse::parse;
 pub use split::split;
-pub use text::{blotted, safe_text, with_id};
+pub use text::{blotted, holds_list, holds_password, safe_text, with_id};
 
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,6 +28,17 @@ pub fn with_id(text: &str, statement: &Statement, id: &str) -> String {
 /// Stands for a password.
 const HIDDEN: &str = "'***'";
 
+/// Whether a statement may write a list as a whole, or an element by its index: there is a `[` in it.
+pub fn holds_list(text: &str, statement: &Statement) -> bool {
+    let tokens = significant(text, statement.span);
+    tokens.iter().any(|token| token.span.of(text) == "[")
+}
+
+/// Whether a statement sets a password.
+pub fn holds_password(text: &str, statement: &Statement) -> bool {
+    !passwords(text, statement).is_empty()
+}
+
 /// The text of a statement as it may be shown and stored: without the passwords of CREATE and ALTER of roles and users.
 /// What kmig cannot read otherwise is looked through as well.
 pub fn safe_text<'a>(text: &'a str, statement: &Statement) -> Cow<'a, str> {

@@ -28,6 +28,11 @@ impl Replication {
         Ok(Replication(map))
     }
 
+    /// Its keys and values.
+    pub fn map(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
     /// As CQL writes it.
     pub fn cql(&self) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));

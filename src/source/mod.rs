@@ -6,6 +6,8 @@ pub mod order;
 pub mod parse;
 mod rules;
 
+pub use rules::own;
+
 use crate::cql;
 use crate::place::{Place, SourceFile, Span};
 use crate::sql::{Statement, cut::Segment};

@@ -1,6 +1,7 @@
 //! What a part of each kind may hold (contract §6.1), and what could not be resumed. Pure.
 
 pub mod cql;
+pub mod own;
 pub mod sql;
 
 use crate::place::Span;

@@ -4,6 +4,11 @@
 mod support;
 
 mod cassandra_bootstrap;
+mod cassandra_crash;
+mod cassandra_crowds;
+mod cassandra_doubt;
+mod cassandra_every_kind;
+mod cassandra_lease;
 mod cassandra_nodes;
 mod cassandra_nodes_down;
 mod cassandra_nodes_dying;

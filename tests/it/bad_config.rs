@@ -137,7 +137,7 @@ fn a_bad_value_of_the_environment_is_named() {
         ),
         ("kmig status --url ''", &["--url"]),
         ("kmig status --url bolt://x/y", &["bolt://", "postgres://"]),
-        ("kmig status --url cassandra://h/k", &["Cassandra"]),
+        ("kmig status --url cassandra://h", &["keyspace"]),
     ] {
         case.says(line, 2, says);
     }

@@ -107,7 +107,12 @@ fn a_server_that_cannot_be_reached_is_told() {
             2,
             &["mysql://", "postgres://"],
         ),
-        ("cassandra://127.0.0.1/keyspace".into(), 2, &["Cassandra"]),
+        ("cassandra://127.0.0.1/system_auth".into(), 2, &["keyspace"]),
+        (
+            format!("cassandra://127.0.0.1:{port}/shop"),
+            1,
+            &["no connection to Cassandra"],
+        ),
         ("just words".into(), 2, &["key=value"]),
     ];
     for (url, code, texts) in cases {

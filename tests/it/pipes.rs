@@ -253,7 +253,7 @@ fn json_is_one_document_always() {
             &[
                 ("status --url postgres://127.0.0.1:1/x", 1),
                 ("up --url mysql://x", 2),
-                ("up --url cassandra://h/k", 2),
+                ("up --url cassandra://h", 2),
                 ("up --lock-wait x", 2),
             ],
         ),

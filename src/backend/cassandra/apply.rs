@@ -1,12 +1,14 @@
 //! Runs units: an intent before each statement, proof of its effect after it, its record with the next intent.
 
 use super::Cassandra;
+use super::ddl::Failure;
 use super::intent::Intent;
 use super::journal::Line;
 use super::pending::Pending;
 use crate::backend::{Event, Halt};
 use crate::cql::{Act, Statement};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::plan::history::Progress;
 use crate::plan::schedule::Unit;
 use crate::source::Part;
 use serde_json::json;
@@ -27,6 +29,7 @@ impl Cassandra {
     ) -> Result<(), Halt> {
         let mut pending = Pending::default();
         let mut done = 0;
+        (self.next, self.sighted) = (None, None);
         let ran = self.all(units, batch, &mut pending, &mut done, tell).await;
         let flushed = match &ran {
             // Nothing can be recorded any more; what has taken effect is recognised at the next run.
@@ -78,16 +81,21 @@ impl Cassandra {
                 then: last.then,
                 ..first.clone()
             };
-            if together == 1 && unit.lenient && self.passes_over(statement).await? {
+            if unit.lenient && self.passes_over(statement, tell).await? {
                 if pending.has(id) {
                     *done += self.flush(pending, tell).await?;
                 }
             } else {
+                self.next = units.get(at + together).and_then(schema_change).cloned();
                 self.unit(&unit, (part, statement), batch, (pending, done), tell)
                     .await?;
             }
             self.did(pending, &unit, together, batch)?;
             at += together;
+            // What a repeat would do once more is not left to the next intent.
+            if writes(&statement.act) && !repeatable(statement) {
+                *done += self.flush(pending, tell).await?;
+            }
         }
         Ok(())
     }
@@ -101,58 +109,65 @@ impl Cassandra {
         (pending, done): (&mut Pending<'a>, &mut usize),
         tell: &mut dyn FnMut(Event),
     ) -> Result<()> {
-        let mut range = unit.range.clone();
+        let run = self.options.run.to_string();
+        let mut intent = Intent::new(unit.kind, part, unit.range.clone(), &run);
         let left = self.left_open(unit)?;
-        let mut intent = match left {
-            Some(mut intent) => {
-                // What was recorded before comes first: what is settled now is its follower.
-                *done += self.flush(pending, tell).await?;
-                if self.settled(unit, part, statement, &intent, tell).await? {
-                    range.start = intent.to.min(range.end);
-                    if range.is_empty() {
-                        return Ok(());
-                    }
-                    Intent::new(
-                        unit.kind,
-                        part,
-                        range.clone(),
-                        &self.options.run.to_string(),
-                    )
-                } else {
-                    intent.run = self.options.run.to_string();
-                    intent
-                }
+        let resumed = left.is_some();
+        if let Some(left) = left {
+            self.sighted = None;
+            // What was recorded before comes first: what is settled now is its follower.
+            *done += self.flush(pending, tell).await?;
+            if self.settled(unit, part, statement, &left, tell).await? {
+                return Ok(());
             }
-            None => Intent::new(
-                unit.kind,
-                part,
-                range.clone(),
-                &self.options.run.to_string(),
-            ),
-        };
-        if writes(&statement.act) {
+            intent.take_over(&left, part);
+        }
+        let sent = if writes(&statement.act) {
             if intent.write_time.is_none() {
-                let base = self.base(unit).await?;
-                intent.write_time = Some(base + ordinal(range.start));
+                intent.write_time = Some(self.next_write_time().await?);
             }
+            let last = intent.last_write_time();
+            self.last_write = self.last_write.max(last.unwrap_or_default());
+            *done += self.intend(unit, &intent, batch, pending, tell).await?;
+            self.write_rows(unit, part, &intent, tell).await
         } else {
             self.picture(part, statement, &mut intent).await?;
-        }
-        *done += self.intend(unit, &intent, batch, pending, tell).await?;
-        let sent = match writes(&statement.act) {
-            true => self.write_rows(unit, part, range, &intent, tell).await,
-            false => {
-                let changed = self
-                    .change_schema(unit, part, statement, &intent, tell)
-                    .await;
-                tell(Event::Statement);
-                changed
+            *done += self.intend(unit, &intent, batch, pending, tell).await?;
+            let sent = self
+                .change_schema(part, statement, &intent, resumed, tell)
+                .await;
+            tell(Event::Statement);
+            sent
+        };
+        match sent {
+            Ok(()) => self.confirmed(unit, part, statement, intent).await,
+            Err(failure) => {
+                self.gave_up(unit, batch, failure, pending, done, tell)
+                    .await
             }
-        };
-        let Err(error) = sent else {
+        }
+    }
+
+    /// Asks the `done-when` of a statement that was taken.
+    async fn confirmed(
+        &mut self,
+        unit: &Unit<'_>,
+        part: &Part,
+        statement: &Statement,
+        mut intent: Intent,
+    ) -> Result<()> {
+        // Whether a condition held is the file's affair: a backfill is there to find some that do not.
+        if statement.act.conditional() || self.done_when(statement).await? != Some(false) {
             return Ok(());
-        };
-        self.gave_up(unit, batch, error).await
+        }
+        // It is not sent once more by the next run, which would count once more: that one only asks.
+        intent.answered = true;
+        let applied = self.row(&unit.migration.id)?;
+        let row = self
+            .recorder
+            .answered(&unit.migration.id, &applied, &intent.json());
+        self.write_with(&[row], &[]).await?;
+        Err(unconfirmed(part, intent.from))
     }
 
     /// Journals that statements are about to be sent, together with what is done before them.
@@ -171,9 +186,9 @@ impl Cassandra {
             ..unit.clone()
         };
         let json = intent.json();
-        let base = intent.write_time.map(|time| time - ordinal(intent.from));
+        let written = intent.last_write_time();
         self.recorder
-            .intend(pending.change(id), &begun, &applied, &json, base);
+            .intend(pending.change(id), &begun, &applied, &json, written);
         let mut line = Line::of("intent", &begun, batch);
         line.detail = Some(json);
         pending.line(line);
@@ -187,31 +202,55 @@ impl Cassandra {
         }
         let open = self.open.entry(id.clone()).or_default();
         open.intent = Some(intent.json());
-        open.base = base.or(open.base);
         Ok(done)
     }
 
-    /// A statement failed. Where nobody is in doubt about it, its intent is closed, so that its file may be mended.
-    async fn gave_up(
+    /// A statement failed. The writes before it that share its intent are done; where nobody is in doubt about it, its
+    /// intent is closed, so that its file may be mended.
+    async fn gave_up<'a>(
         &mut self,
-        unit: &Unit<'_>,
+        unit: &Unit<'a>,
         batch: i64,
-        failure: super::ddl::Failure,
+        failure: Failure,
+        pending: &mut Pending<'a>,
+        done: &mut usize,
+        tell: &mut dyn FnMut(Event),
     ) -> Result<()> {
-        let super::ddl::Failure { error, certain } = failure;
+        let Failure { error, certain, at } = failure;
         if !certain || error.lost {
             return Err(error);
         }
+        let mut failed = unit.clone();
+        if let Some(at) = at.filter(|at| *at > unit.range.start) {
+            let prefix = Unit {
+                range: unit.range.start..at,
+                then: Progress::after(unit.migration, unit.kind, at),
+                ..unit.clone()
+            };
+            self.did(pending, &prefix, prefix.range.len(), batch)?;
+            failed.range.start = at;
+        }
+        // The first error is what the user needs; an intent that stays open is settled at the next run.
+        match self.flush(pending, tell).await {
+            Ok(more) => *done += more,
+            Err(lost) if lost.lost => return Err(lost),
+            Err(_) => return Err(error),
+        }
         let id = &unit.migration.id;
         let applied = self.row(id)?;
-        let mut line = Line::of("failed", unit, batch);
+        let mut line = Line::of("failed", &failed, batch);
         line.detail = Some(json!({ "message": error.message }).to_string());
         let closed = self.recorder.failed(id, &applied);
-        // The first error is what the user needs; an intent that stays open is settled at the next run.
-        if self.write_with(&[closed], &[line]).await.is_ok()
-            && let Some(open) = self.open.get_mut(id)
-        {
-            open.intent = None;
+        match self.write_with(&[closed], &[line]).await {
+            Ok(()) => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.intent = None;
+                }
+            }
+            // What was refused may be what another executor has done since: it is looked again.
+            Err(lost) if lost.lost => return Err(lost),
+            // The first error is what the user needs; an intent that stays open is settled at the next run.
+            Err(_) => {}
         }
         Err(error)
     }
@@ -223,7 +262,7 @@ impl Cassandra {
             return Ok(None);
         };
         let intent = Intent::read(text).ok_or_else(|| {
-            crate::error::Error::failed(format!(
+            Error::failed(format!(
                 "the open intent of {} in schema_meta cannot be read",
                 unit.migration.label()
             ))
@@ -233,19 +272,22 @@ impl Cassandra {
         Ok(intent.is_of(unit).then_some(intent))
     }
 
-    /// The base of a part's write times: recorded with its first write, so that a repeat writes the same cells (traps
-    /// C9). A part comes after the one before it also where the clock of another coordinator is behind.
-    async fn base(&mut self, unit: &Unit<'_>) -> Result<i64> {
-        let known = self.open.get(&unit.migration.id).and_then(|open| open.base);
-        if let Some(base) = known {
-            return Ok(base);
-        }
+    /// The time of the next write: the coordinator's clock, and later than every write of this keyspace's migrations
+    /// before, also where the clock of another coordinator was ahead (traps C9).
+    async fn next_write_time(&self) -> Result<i64> {
         let now = super::members::clock(&self.sender).await?;
-        let base = now.max(self.last_write + 1);
-        let length = unit.part.map_or(0, Part::len);
-        self.last_write = base + ordinal(length);
-        Ok(base)
+        Ok(now.max(self.last_write + 1))
     }
+}
+
+/// The error of a statement that was taken, though it does not do what its file says.
+pub(super) fn unconfirmed(part: &Part, at: usize) -> Error {
+    Error::failed(
+        "the server took the statement, and its kmig:done-when says that it has not taken effect",
+    )
+    .at(part.place(at))
+    .now("it is journaled as sent, and is not sent again")
+    .next("mend its kmig:done-when, or the rows that it asks for, then the same command, which asks it again")
 }
 
 /// A number of statements as microseconds.
@@ -256,6 +298,13 @@ pub(super) fn ordinal(statements: usize) -> i64 {
 /// Whether a statement writes rows.
 pub(super) fn writes(act: &Act) -> bool {
     matches!(act, Act::Write(_) | Act::Batch(_) | Act::Truncate { .. })
+}
+
+/// The change of the schema that a unit begins with, where nothing is asked before it whether it is to be passed over.
+fn schema_change<'a>(unit: &Unit<'a>) -> Option<&'a Act> {
+    let part = unit.part.filter(|_| !unit.lenient)?;
+    let statement = part.cql.get(unit.range.clone())?.first()?;
+    Some(&statement.act).filter(|act| !writes(act))
 }
 
 /// Whether a repeat of a statement writes the same cells again, and nothing else.
@@ -279,9 +328,8 @@ fn group(units: &[Unit<'_>]) -> usize {
     let mut bytes = 0;
     let mut together = 0;
     for unit in units.iter().take(WRITES_MAX) {
-        let same = unit.kind == first.kind
-            && unit.migration.id == first.migration.id
-            && unit.lenient == first.lenient;
+        let same =
+            unit.kind == first.kind && unit.migration.id == first.migration.id && !unit.lenient;
         let found = unit.part.and_then(|part| part.cql.get(unit.range.clone()));
         let found = found.unwrap_or_default();
         bytes += found

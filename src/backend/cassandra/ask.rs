@@ -17,7 +17,7 @@ impl Cassandra {
                 timeout: Some(self.ddl_timeout(statement)),
                 ..How::default()
             };
-            let rows = match self.sender.send(text, how).await {
+            let rows = match self.sender.first(text, how).await {
                 Ok(rows) => rows,
                 // It names a table or column that is not there, which the batch may be about to make.
                 Err(fault) if fault.is(INVALID) => {

@@ -9,14 +9,12 @@ use crate::backend::tls::Sources;
 use crate::error::{Error, reason};
 use crate::settings::{Level, SerialLevel, Tls};
 use rustls::ClientConfig;
-use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
+use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::client::{PoolSize, SelfIdentity};
 use scylla::errors::NewSessionError;
-use scylla::policies::load_balancing::{
-    DefaultPolicy, NodeIdentifier, SingleTargetLoadBalancingPolicy,
-};
+use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,11 +34,8 @@ pub struct Link {
     pub session: Session,
     /// The node that DDL goes through.
     pub home: Uuid,
-    /// Its datacenter.
-    pub datacenter: String,
     /// Its version.
     pub version: Version,
-    profile: ExecutionProfile,
 }
 
 /// `release_version`, 4.1.10.
@@ -50,20 +45,6 @@ pub struct Version {
     pub number: (u32, u32),
     /// As the server writes it.
     pub text: String,
-}
-
-impl Link {
-    /// Sends a statement to this node and no other, by its host id: `statement.set_execution_profile_handle(Some(…))`.
-    pub fn only(&self, host_id: Uuid) -> ExecutionProfileHandle {
-        self.profile
-            .to_builder()
-            .load_balancing_policy(SingleTargetLoadBalancingPolicy::new(
-                NodeIdentifier::HostId(host_id),
-                None,
-            ))
-            .build()
-            .into_handle()
-    }
 }
 
 /// Connects.
@@ -101,7 +82,7 @@ async fn open(target: &Target) -> Result<Link, Error> {
         };
         let builder = builder(target, &profile, address, login.clone(), tls.clone());
         let why = match timeout_at(deadline, builder.build()).await {
-            Ok(Ok(session)) => return linked(session, profile, target).await,
+            Ok(Ok(session)) => return linked(session, target).await,
             Ok(Err(error)) => match refused_login(target, &error) {
                 Some(refused) => return Err(refused),
                 None => Fault::from(error).message,
@@ -255,12 +236,8 @@ fn refused_login(target: &Target, error: &NewSessionError) -> Option<Error> {
 }
 
 /// What the session found out about the cluster, where kmig can work with it.
-async fn linked(
-    session: Session,
-    profile: ExecutionProfile,
-    target: &Target,
-) -> Result<Link, Error> {
-    let (home, datacenter, text) = about(&session).await?;
+async fn linked(session: Session, target: &Target) -> Result<Link, Error> {
+    let (home, text) = about(&session).await?;
     let version = Version::read(text);
     if version.number < OLDEST {
         return Err(Error::failed(format!(
@@ -289,9 +266,7 @@ async fn linked(
     Ok(Link {
         session,
         home,
-        datacenter,
         version,
-        profile,
     })
 }
 
@@ -366,13 +341,10 @@ fn builder(
 /// How long a line is silent before it is tried, and how long an answer may take then, at most.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// Host id, datacenter and version of the node that answers.
-async fn about(session: &Session) -> Result<(Uuid, String, String), Error> {
+/// Host id and version of the node that answers.
+async fn about(session: &Session) -> Result<(Uuid, String), Error> {
     let rows = session
-        .query_unpaged(
-            "SELECT host_id, data_center, release_version FROM system.local",
-            (),
-        )
+        .query_unpaged("SELECT host_id, release_version FROM system.local", ())
         .await
         .map_err(Fault::from)?
         .into_rows_result()

@@ -13,15 +13,20 @@ use super::schema;
 use crate::backend::Event;
 use crate::cql::proof::{Claim, Holds, Verdict, before, claim, holds, refuse, settle, undone};
 use crate::cql::schema::Schema;
-use crate::cql::{Act, Change, Object, Statement};
+use crate::cql::{Act, Change, Name, Object, Statement};
 use crate::error::{Error, Exit, Result};
-use crate::plan::schedule::Unit;
+use crate::machine;
 use crate::source::Part;
 use scylla::statement::Consistency;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a statement is sent that nobody knows of whether it took effect.
 const TRIES_MAX: usize = 3;
+
+/// The first pause before a server is asked again that was busy, and the longest.
+const BUSY_PAUSE: Duration = Duration::from_millis(250);
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(4);
 
 /// Why a statement failed.
 pub struct Failure {
@@ -29,6 +34,8 @@ pub struct Failure {
     pub error: Error,
     /// Whether it is certain that it had no effect, and will have none.
     pub certain: bool,
+    /// Which of several statements it was; those before it are done.
+    pub at: Option<usize>,
 }
 
 impl From<Error> for Failure {
@@ -36,6 +43,7 @@ impl From<Error> for Failure {
         Failure {
             error,
             certain: false,
+            at: None,
         }
     }
 }
@@ -52,17 +60,22 @@ impl Cassandra {
         intent: &mut Intent,
     ) -> Result<()> {
         let claim = claim(&statement.act, &self.recorder.names.keyspace);
-        let object = schema::object(&statement.act);
-        let at = self.sender.coordinator;
-        let (found, now, written) = tokio::join!(
-            schema::of(&self.sender, at, &claim.keyspace, object),
-            members::clock(&self.sender),
-            self.written(&claim, object, &statement.act)
-        );
-        let (found, now, written) = (found?, now?, written?);
+        let sight = match self.sighted.take() {
+            Some((act, sight)) if act == statement.act => sight,
+            _ => self.sight(&statement.act).await?,
+        };
+        let Sight {
+            found,
+            now,
+            written,
+        } = sight;
         let place = part.place(intent.from);
         // A cell with a later time would win against this statement, which the server then takes without effect (C7).
-        if let Some(ahead) = written.filter(|written| *written >= now) {
+        let ahead = written.filter(|written| *written >= now);
+        if let Some(ahead) = ahead.filter(|ahead| ahead - now <= members::SKEW_MAX_MS * 1000) {
+            let left = u64::try_from(ahead - now + 1000).unwrap_or_default();
+            self.options.stop.pause(Duration::from_micros(left)).await?;
+        } else if let Some(ahead) = ahead {
             return Err(Error::failed(format!(
                 "what this statement changes was written {} ms in the future, by a node whose clock was ahead",
                 (ahead - now) / 1000
@@ -83,6 +96,23 @@ impl Cassandra {
         Ok(())
     }
 
+    /// What the coordinator shows of a statement's object before it is sent.
+    async fn sight(&self, act: &Act) -> Result<Sight> {
+        let claim = claim(act, &self.recorder.names.keyspace);
+        let object = schema::object(act);
+        let at = self.sender.coordinator;
+        let (found, now, written) = tokio::join!(
+            schema::of(&self.sender, at, &claim.keyspace, object),
+            members::clock(&self.sender),
+            self.written(&claim, object, act)
+        );
+        Ok(Sight {
+            found: found?,
+            now: now?,
+            written: written?,
+        })
+    }
+
     /// The latest write time of what a statement changes or drops, in microseconds.
     async fn written(
         &self,
@@ -90,27 +120,32 @@ impl Cassandra {
         object: Option<&Object>,
         act: &Act,
     ) -> Result<Option<i64>> {
-        let (Some(Object::Table(name)), Act::Alter { .. } | Act::Drop { .. }) = (object, act)
-        else {
+        let (Some(object), Act::Alter { .. } | Act::Drop { .. }) = (object, act) else {
             return Ok(None);
         };
-        let (keyspace, table) = (literal(&claim.keyspace), literal(&name.name));
-        let query = match act {
+        let dropped = match act {
             Act::Alter {
                 change: Change::Drop { columns, .. },
                 ..
-            } => {
-                let columns: Vec<String> = columns.iter().map(|column| literal(column)).collect();
-                format!(
-                    "SELECT writetime(type) AS at FROM system_schema.columns WHERE keyspace_name = {keyspace} \
-                     AND table_name = {table} AND column_name IN ({})",
-                    columns.join(", ")
-                )
-            }
-            _ => format!(
-                "SELECT writetime(id) AS at FROM system_schema.tables WHERE keyspace_name = {keyspace} AND table_name = {table}"
-            ),
+            } => columns.as_slice(),
+            _ => &[],
         };
+        let (cell, source, key, name) = match object {
+            Object::Table(name) if !dropped.is_empty() => ("type", "columns", "table_name", name),
+            Object::Table(name) => ("id", "tables", "table_name", name),
+            Object::View(name) => ("id", "views", "view_name", name),
+            Object::Type(name) => ("field_names", "types", "type_name", name),
+            _ => return Ok(None),
+        };
+        let mut query = format!(
+            "SELECT writetime({cell}) AS at FROM system_schema.{source} WHERE keyspace_name = {} AND {key} = {}",
+            literal(&claim.keyspace),
+            literal(&name.name)
+        );
+        if !dropped.is_empty() {
+            let columns: Vec<String> = dropped.iter().map(|column| literal(column)).collect();
+            query += &format!(" AND column_name IN ({})", columns.join(", "));
+        }
         let rows = self
             .sender
             .ask_member(self.sender.coordinator, &query, self.sender.timeout)
@@ -119,20 +154,24 @@ impl Cassandra {
         Ok(rows.iter().filter_map(|row| row.number("at")).max())
     }
 
-    /// Sends one statement until it is proved that it took effect, or that it cannot.
+    /// Sends one statement until it is proved that it took effect, or that it cannot. One that is `resumed` may have been
+    /// sent by an earlier run.
     pub(super) async fn change_schema(
         &mut self,
-        unit: &Unit<'_>,
         part: &Part,
         statement: &Statement,
         intent: &Intent,
+        resumed: bool,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
         let at = intent.from;
         let text = intent.sent(part, at);
-        let claim = claim(&statement.act, &self.recorder.names.keyspace);
         let mut doubt: Option<Fault> = None;
-        for _ in 0..TRIES_MAX {
+        let mut tries = 0;
+        let mut pause = BUSY_PAUSE;
+        let deadline = Instant::now() + self.options.agreement;
+        while tries < TRIES_MAX {
+            self.options.stop.check()?;
             self.before_destruction(&statement.act, tell).await?;
             let timeout = self.ddl_timeout(statement);
             if let Some(lease) = &self.lease {
@@ -143,82 +182,108 @@ impl Cassandra {
                 timeout: Some(timeout),
                 ..How::default()
             };
-            let sent = self.sender.send(&text, how).await;
-            let fault = match sent {
-                Ok(_) => None,
-                Err(fault) if fault.kind == Kind::Refused && doubt.is_none() => {
-                    return Err(self.refused(fault, part, at, &statement.act).await);
-                }
-                Err(fault) => Some(fault),
-            };
-            let members = self.agreement(tell).await.map_err(|error| Error {
-                place: Some(Box::new(part.place(at))),
-                now: Some("the statement was sent, and is journaled: whether it took effect is read from every member at the next run".to_string()),
-                ..error
-            })?;
-            let found = schema::of_all(
-                &self.sender,
-                &members,
-                &claim.keyspace,
-                schema::object(&statement.act),
-            )
-            .await?;
-            match self.proved(&claim, intent, fault.is_none(), &members, &found) {
-                Proof::Done => return Ok(()),
-                Proof::Differs(why) => {
-                    let error = Error::failed(why)
-                        .at(part.place(at))
-                        .now("the statement was sent; what is there is not what it makes");
-                    return Err(error.into());
-                }
-                Proof::Untold => {
-                    if self.done_when(statement).await? == Some(true) {
-                        return Ok(());
-                    }
-                }
-                Proof::NotThere => {}
-            }
-            match fault {
-                // The server said yes, and all members agree that it is not there.
-                None => {
-                    let error = Error::failed("the server took the statement, and no member shows its effect")
-                        .at(part.place(at))
-                        .now("nothing of it is recorded")
-                        .next("look for another client that changes the schema, and for clocks that are apart; then the same command");
-                    return Err(error.into());
+            match self.sender.send(&text, how).await.err() {
+                Some(fault) if fault.kind == Kind::Refused && doubt.is_none() && !resumed => {
+                    return Err(self.refused(fault, part, at, &statement.act));
                 }
                 Some(fault) if fault.kind == Kind::Refused => {
-                    return Err(self.refused(fault, part, at, &statement.act).await);
+                    // What was sent before may have been taken after all, and this repeat refused for it.
+                    self.quiet(doubt.is_some(), tell).await?;
+                    let proof = self.effect(part, statement, intent, false, tell).await?;
+                    return match proof {
+                        Proof::Done => Ok(()),
+                        _ => Err(self.refused(fault, part, at, &statement.act)),
+                    };
                 }
-                Some(fault) => {
-                    tell(Event::Retry {
-                        place: part.place(at).label(),
-                        message: fault.message.clone(),
-                        left: self.options.agreement,
-                        blockers: Vec::new(),
-                    });
-                    doubt = Some(fault);
+                // It did not take the statement up.
+                Some(fault) if fault.kind == Kind::Busy && Instant::now() < deadline => {
+                    tell(waiting(format!("the server is busy: {}", fault.message)));
+                    self.options.stop.pause(pause).await?;
+                    pause = (pause * 2).min(BUSY_PAUSE_MAX);
+                }
+                fault => {
+                    tries += 1;
+                    let taken = fault.is_none();
+                    let proof = self.effect(part, statement, intent, taken, tell).await?;
+                    match (proof, fault) {
+                        (Proof::Done, _) => return Ok(()),
+                        (_, None) => return Err(without_effect(part, at).into()),
+                        (_, Some(fault)) => {
+                            tell(waiting(format!(
+                                "{}: no answer ({}), and no member shows its effect: it is sent again",
+                                part.place(at).label(),
+                                fault.message
+                            )));
+                            doubt = Some(fault);
+                        }
+                    }
                 }
             }
-            self.options.stop.check()?;
         }
-        let fault = doubt.unwrap_or(Fault {
-            kind: Kind::InDoubt,
-            code: None,
-            message: "no answer".to_string(),
-            position: None,
-        });
-        let mut error = fault.at(part, at);
+        let mut error = match doubt {
+            Some(fault) => fault.at(part, at),
+            None => Error::failed("no answer").at(part.place(at)),
+        };
         error.now = Some(format!(
-            "the {} part of {}: this statement was sent {TRIES_MAX} times, and no member shows its effect; it is journaled, and settled at the next run",
-            unit.kind,
-            unit.migration.label()
+            "this statement was sent {TRIES_MAX} times, and no member shows its effect; it is journaled, and settled at the next run"
         ));
         Err(error.into())
     }
 
+    /// What every member shows of a statement that was sent, once all agree. `taken` says that the server said yes.
+    async fn effect(
+        &mut self,
+        part: &Part,
+        statement: &Statement,
+        intent: &Intent,
+        taken: bool,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Proof, Failure> {
+        let claim = claim(&statement.act, &self.recorder.names.keyspace);
+        let place = part.place(intent.from);
+        let members = self.agreement(tell).await.map_err(|error| Error {
+            place: Some(Box::new(place.clone())),
+            now: Some("the statement was sent, and is journaled: whether it took effect is read from every member at the next run".to_string()),
+            ..error
+        })?;
+        if !taken && let Some(done) = self.done_when(statement).await? {
+            return Ok(match done {
+                true => Proof::Done,
+                false => Proof::NotThere,
+            });
+        }
+        // What the next statement finds is asked for in the same round trip.
+        let next = async {
+            let act = self.next.as_ref()?;
+            Some((act.clone(), self.sight(act).await.ok()?))
+        };
+        let object = schema::object(&statement.act);
+        let (found, sighted) = tokio::join!(
+            schema::of_all(&self.sender, &members, &claim.keyspace, object),
+            next
+        );
+        let found = found?;
+        self.sighted = sighted;
+        match self.proved(&claim, intent, taken, &members, &found) {
+            Proof::Differs(why) => Err(Error::failed(why)
+                .at(place)
+                .now("the statement was sent; what is there is not what it makes")
+                .into()),
+            proof => Ok(proof),
+        }
+    }
+
+    /// Waits until nothing that was sent before can still arrive: by a run that was not ended cleanly, or by this one.
+    async fn quiet(&mut self, own: bool, tell: &mut dyn FnMut(Event)) -> Result<()> {
+        if own {
+            let from = machine::since_boot() + self.sender.timeout;
+            self.quiet_from = Some(self.quiet_from.map_or(from, |other| other.max(from)));
+        }
+        self.until_quiet(tell).await
+    }
+
     /// What a refusal of the server means for a statement.
-    async fn refused(&self, fault: Fault, part: &Part, at: usize, act: &Act) -> Failure {
+    fn refused(&self, fault: Fault, part: &Part, at: usize, act: &Act) -> Failure {
         let rights = fault.is(super::fault::UNAUTHORIZED);
         let mut error = fault.at(part, at);
         if rights && matches!(act, Act::Create(_) | Act::Alter { .. } | Act::Drop { .. }) {
@@ -227,6 +292,7 @@ impl Cassandra {
         Failure {
             error,
             certain: true,
+            at: None,
         }
     }
 
@@ -268,41 +334,89 @@ impl Cassandra {
     /// is left of it is answered, or given up, before anybody can take over (traps C4). Its own limit goes before.
     pub(super) fn ddl_timeout(&self, statement: &Statement) -> Duration {
         let own = statement.directives.timeout_ms.map(Duration::from_millis);
-        own.unwrap_or(self.options.request_timeout.min(self.options.lease / 2))
+        let usual = match statement.act {
+            // The server itself takes up to a minute for it, and a repeat would not be the same.
+            Act::Truncate { .. } => self.options.request_timeout,
+            _ => self.options.request_timeout.min(self.options.lease / 2),
+        };
+        own.unwrap_or(usual)
     }
 
     /// Waits until every member agrees.
     pub(super) async fn agreement(&mut self, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
-        members::agree(
+        let members = members::agree(
             &self.sender,
             &self.options.without,
+            &self.members,
             self.options.agreement,
             &self.options.stop,
             tell,
         )
-        .await
+        .await?;
+        self.members.clone_from(&members);
+        Ok(members)
     }
 
     /// Whether an undo may pass a statement over: nothing is there of what it takes back.
-    pub(super) async fn passes_over(&self, statement: &Statement) -> Result<bool> {
-        let claim = claim(&statement.act, &self.recorder.names.keyspace);
-        let object = match &statement.act {
-            Act::Write(write) => Some(Object::Table(write.table.clone())),
-            Act::Truncate { table } => Some(Object::Table(table.clone())),
-            act => schema::object(act).cloned(),
-        };
-        let Some(object) = object else {
+    pub(super) async fn passes_over(
+        &mut self,
+        statement: &Statement,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<bool> {
+        // What an up that was killed had sent may still arrive.
+        self.until_quiet(tell).await?;
+        let act = &statement.act;
+        let claim = claim(act, &self.recorder.names.keyspace);
+        let at = self.sender.coordinator;
+        let mut tables: Vec<&Name> = act.writes().iter().map(|write| &write.table).collect();
+        match act {
+            Act::Truncate { table } => tables.push(table),
+            Act::Alter {
+                object: Object::Table(table),
+                ..
+            } => tables.push(table),
+            _ => {}
+        }
+        let mut there = tables.is_empty();
+        for table in tables {
+            let keyspace = table.keyspace.as_ref().unwrap_or(&claim.keyspace);
+            let object = Object::Table(table.clone());
+            let found = schema::of(&self.sender, at, keyspace, Some(&object)).await?;
+            there |= found.tables.contains_key(&table.name);
+        }
+        if !there {
+            return Ok(true);
+        }
+        let Some(object) = schema::object(act) else {
             return Ok(false);
         };
-        let at = self.sender.coordinator;
-        let found = schema::of(&self.sender, at, &claim.keyspace, Some(&object)).await?;
-        Ok(match (&object, &statement.act) {
-            (Object::Table(name), Act::Write(_) | Act::Truncate { .. }) => {
-                !found.tables.contains_key(&name.name)
-            }
-            _ => undone(&claim, &found),
-        })
+        let found = schema::of(&self.sender, at, &claim.keyspace, Some(object)).await?;
+        Ok(undone(&claim, &found))
     }
+}
+
+fn waiting(message: String) -> Event {
+    Event::Notice {
+        severity: "WAITING".to_string(),
+        message,
+    }
+}
+
+/// The error of a statement that the server took, and that all members agree has left nothing.
+fn without_effect(part: &Part, at: usize) -> Error {
+    Error::failed("the server took the statement, and no member shows its effect")
+        .at(part.place(at))
+        .now("nothing of it is recorded")
+        .next("look for another client that changes the schema, and for clocks that are apart; then the same command")
+}
+
+/// What the coordinator shows before a statement is sent.
+pub struct Sight {
+    found: Schema,
+    /// Its clock, in microseconds since 1970.
+    now: i64,
+    /// The latest write time of what is changed or dropped, likewise.
+    written: Option<i64>,
 }
 
 /// What the members show.

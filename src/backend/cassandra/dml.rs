@@ -6,40 +6,43 @@ use super::fault::{Fault, Kind};
 use super::intent::Intent;
 use super::query::How;
 use crate::backend::Event;
-use crate::cql::{Act, Statement};
+use crate::cql::{Act, BatchKind, Statement};
 use crate::error::{Error, Result};
 use crate::plan::schedule::Unit;
 use crate::source::Part;
-use std::ops::Range;
 use std::time::Duration;
 
 /// How often a write is sent that nobody knows of whether it took effect.
 const TRIES_MAX: usize = 4;
 
 impl Cassandra {
-    /// Sends the writes of a range in their order.
+    /// Sends the writes of an intent in their order.
     pub(super) async fn write_rows(
         &mut self,
         unit: &Unit<'_>,
         part: &Part,
-        range: Range<usize>,
         intent: &Intent,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
-        for at in range {
+        for at in intent.from..intent.to {
             let Some(statement) = part.cql.get(at) else {
                 continue;
             };
-            self.options.stop.check()?;
-            self.before_destruction(&statement.act, tell).await?;
-            let own_time = statement.act.conditional() || statement.act.timed();
-            let counts = matches!(statement.act, Act::Truncate { .. }) || counter(&statement.act);
-            let time = intent
-                .write_time
-                .filter(|_| !own_time && !counts)
-                .map(|first| first + super::apply::ordinal(at - intent.from));
-            self.write_row(unit, part, (at, statement), intent.sent(part, at), time)
-                .await?;
+            let here = |mut failure: Failure| {
+                failure.at = Some(at);
+                failure
+            };
+            self.options
+                .stop
+                .check()
+                .map_err(Failure::from)
+                .map_err(here)?;
+            self.before_destruction(&statement.act, tell)
+                .await
+                .map_err(here)?;
+            self.write_row(unit, part, (at, statement), intent)
+                .await
+                .map_err(here)?;
             tell(Event::Statement);
         }
         Ok(())
@@ -50,18 +53,26 @@ impl Cassandra {
         unit: &Unit<'_>,
         part: &Part,
         (at, statement): (usize, &Statement),
-        text: String,
-        write_time: Option<i64>,
+        intent: &Intent,
     ) -> Result<(), Failure> {
+        let text = intent.sent(part, at);
+        // A conditional write takes its time from Paxos, a counter none at all. One of its own goes before.
+        let timeless = statement.act.conditional() || counts(&statement.act);
+        let first = intent.write_time.filter(|_| !timeless);
+        let first = first.map(|first| first + super::apply::ordinal(at - intent.from));
         let timeout = self.ddl_timeout(statement);
         let mut pause = Duration::from_millis(50);
-        for tried in 1.. {
+        for tried in 0..TRIES_MAX {
             if let Some(lease) = &self.lease {
                 lease.check(timeout.min(self.options.lease / 2)).await?;
             }
+            let later = match crate::cql::holds_list(&part.file.text, statement) {
+                true => super::apply::ordinal(tried),
+                false => 0,
+            };
             let how = How {
                 timeout: Some(timeout),
-                write_time,
+                write_time: first.map(|time| time + later),
                 ..How::default()
             };
             let fault = match self.sender.send(&text, how).await {
@@ -74,27 +85,22 @@ impl Cassandra {
                 if rights {
                     error = error.next(self.recorder.names.grant());
                 }
-                // In an earlier try it may have been taken, and then refused a repeat.
+                // An earlier try may have been taken.
                 return Err(Failure {
-                    error,
-                    certain: tried == 1,
+                    certain: tried == 0,
+                    ..Failure::from(error)
                 });
             }
-            let sure = match self.done_when(statement).await? {
+            match self.done_when(statement).await? {
                 Some(true) => return Ok(()),
-                // It may still be on its way: what is not repeatable is not sent again in this run.
-                Some(false) => false,
-                None => {
-                    statement
-                        .act
-                        .writes()
-                        .iter()
-                        .all(|write| write.unrepeatable.is_empty() && !write.conditional)
-                        && !matches!(statement.act, Act::Truncate { .. })
+                // What counts twice is not sent again: it may still be on its way.
+                answer if answer.is_some() || !super::apply::repeatable(statement) => {
+                    return Err(in_doubt(fault, unit, part, at).into());
                 }
-            };
-            if !sure || tried >= TRIES_MAX {
-                return Err(in_doubt(fault, unit, part, at).into());
+                _ if tried + 1 == TRIES_MAX => {
+                    return Err(in_doubt(fault, unit, part, at).into());
+                }
+                _ => {}
             }
             self.options.stop.pause(pause).await?;
             pause *= 3;
@@ -129,13 +135,13 @@ impl Cassandra {
     }
 }
 
-/// Counters take no time from outside.
-fn counter(act: &Act) -> bool {
-    matches!(act, Act::Batch(batch) if batch.kind == crate::cql::BatchKind::Counter)
-        || act
-            .writes()
-            .iter()
-            .any(|write| !write.unrepeatable.is_empty())
+/// Whether a statement counts: those take no time from outside.
+fn counts(act: &Act) -> bool {
+    let counters = matches!(act, Act::Batch(batch) if batch.kind == BatchKind::Counter);
+    let mut writes = act.writes().iter();
+    counters
+        || matches!(act, Act::Truncate { .. })
+        || writes.any(|write| !write.accumulates.is_empty())
 }
 
 fn in_doubt(fault: Fault, unit: &Unit<'_>, part: &Part, at: usize) -> Error {

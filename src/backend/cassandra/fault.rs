@@ -1,7 +1,7 @@
 //! What the driver reports, told apart by code and never by text.
 
 use crate::backend::point::pointed;
-use crate::cql::{Act, with_id};
+use crate::cql::{Act, holds_password, with_id};
 use crate::error::{Error, ServerError};
 use crate::source::Part;
 use scylla::errors::{
@@ -34,6 +34,8 @@ pub struct Fault {
     pub message: String,
     /// Where in the text that was sent: line from 1, column from 0 in UTF-16 units, as the server's parser counts.
     pub position: Option<(usize, usize)>,
+    /// Whether the connection is in question: another try, or another node, may do.
+    pub lost: bool,
 }
 
 /// The code of a server that wants no such login.
@@ -58,7 +60,7 @@ impl Fault {
 
     /// The error that a person sees, without a place.
     pub fn error(self) -> Error {
-        let lost = self.code.is_none();
+        let lost = self.lost;
         let mut error = Error::failed(self.message);
         error.lost = lost;
         error.server = self.code.map(|code| {
@@ -100,7 +102,12 @@ impl Fault {
             _ => byte,
         });
         let place = pointed(part, at, byte);
-        self.error().at(place)
+        let mut fault = self;
+        // The server quotes what it could not read, and that may be the password.
+        if holds_password(file, statement) {
+            fault.message = "the server refused this statement; its words are not shown, since they may quote the password".to_string();
+        }
+        fault.error().at(place)
     }
 
     fn unreachable(error: &dyn std::fmt::Display) -> Fault {
@@ -114,6 +121,7 @@ impl Fault {
             code: None,
             message: error.to_string(),
             position: None,
+            lost: true,
         }
     }
 
@@ -125,6 +133,7 @@ impl Fault {
             code: Some(code),
             message: message.to_string(),
             position: (code == SYNTAX).then(|| position(message)).flatten(),
+            lost: false,
         }
     }
 }

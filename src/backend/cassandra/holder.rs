@@ -22,7 +22,7 @@ impl Cassandra {
         );
         let rows = self
             .sender
-            .read_again(&query, true)
+            .read_serial(&query)
             .await
             .map_err(Fault::error)?;
         Ok(lease::holder(&rows, &self.options.run))

@@ -1,12 +1,15 @@
 //! What is known of a statement before it is sent: enough to settle it after a crash. Pure.
 
 use crate::cql::proof::Before;
-use crate::cql::{Act, Object, Statement, safe_text};
+use crate::cql::{Act, Object, Statement, safe_text, with_id};
 use crate::plan::schedule::Unit;
 use crate::source::{Part, PartKind, checksum};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use uuid::Uuid;
+
+/// Microseconds by which a repeat of a list is later, so many that the tries of one run have a time each.
+pub const LATER: i64 = 16;
 
 /// An open intent, as it stands in schema_meta: JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Intent {
     /// How things stood before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// Whether the server has said yes, though `done-when` says no: it is not sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
     /// The run that sends it.
     pub run: String,
 }
@@ -37,30 +43,66 @@ pub struct Intent {
 impl Intent {
     /// To send the statements of a range.
     pub fn new(kind: PartKind, part: &Part, range: Range<usize>, run: &str) -> Self {
-        let text = &part.file.text;
         let statements = part.cql.get(range.clone()).unwrap_or_default();
-        let mut texts: Vec<String> = statements
-            .iter()
-            .map(|statement| safe_text(text, statement).into_owned())
-            .collect();
-        let mut id = None;
-        if let ([only], [shown]) = (statements, texts.as_mut_slice())
-            && let Some(made) = gets_id(only)
-        {
-            id = Some(made);
-            *shown = crate::cql::with_id(text, only, &made.to_string());
-        }
-        Intent {
+        let mut intent = Intent {
             part: kind.name().to_string(),
             from: range.start,
             to: range.end,
-            texts,
+            texts: Vec::new(),
             checksum: sum(part, &range),
-            id,
+            id: match statements {
+                [only] => gets_id(only),
+                _ => None,
+            },
             write_time: None,
             before: None,
+            answered: false,
             run: run.to_string(),
+        };
+        intent.texts = range.map(|at| intent.shown(part, at)).collect();
+        intent
+    }
+
+    /// A statement as it is sent, without passwords.
+    fn shown(&self, part: &Part, at: usize) -> String {
+        let text = &part.file.text;
+        match (part.cql.get(at), self.id) {
+            (Some(statement), Some(id)) => with_id(text, statement, &id.to_string()),
+            (Some(statement), None) => safe_text(text, statement).into_owned(),
+            (None, _) => String::new(),
         }
+    }
+
+    /// Sends what an earlier run was sending, so that a repeat makes the same: the same table, the same cells. A list as a
+    /// whole takes a later time: at the same one its elements would be there twice (cassandra.md §3.9).
+    pub fn take_over(&mut self, left: &Intent, part: &Part) {
+        self.before = left.before.clone();
+        if let (Some(_), Some(id)) = (self.id, left.id) {
+            self.id = Some(id);
+            let texts = (self.from..self.to)
+                .map(|at| self.shown(part, at))
+                .collect();
+            self.texts = texts;
+        }
+        let again = match self.list(part) {
+            true => LATER,
+            false => 0,
+        };
+        self.write_time = left.write_time.map(|time| time + again);
+    }
+
+    /// Whether one of its statements writes a list.
+    pub fn list(&self, part: &Part) -> bool {
+        let statements = part.cql.get(self.from..self.to).unwrap_or_default();
+        statements
+            .iter()
+            .any(|statement| crate::cql::holds_list(&part.file.text, statement))
+    }
+
+    /// The time of the last of its writes, repeats in this run included.
+    pub fn last_write_time(&self) -> Option<i64> {
+        let more = super::apply::ordinal(self.to - self.from) + LATER;
+        self.write_time.map(|time| time + more)
     }
 
     /// Reads what [`Intent::json`] wrote.
@@ -91,7 +133,7 @@ impl Intent {
             return String::new();
         };
         match self.id {
-            Some(id) => crate::cql::with_id(text, statement, &id.to_string()),
+            Some(id) => with_id(text, statement, &id.to_string()),
             None => statement.span.of(text).to_string(),
         }
     }

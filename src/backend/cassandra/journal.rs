@@ -1,8 +1,8 @@
 //! Lines of the journal: append-only, each under a time of its own, so that nothing that was written is ever written over.
 
-use super::fault::Fault;
+use super::fault::{Fault, Kind};
 use super::names::{literal, literal_or_null};
-use super::query::Sender;
+use super::query::{How, Sender};
 use super::record::Recorder;
 use crate::error::Result;
 use crate::plan::schedule::Unit;
@@ -59,8 +59,47 @@ pub async fn write(
     let texts: Vec<String> = lines.iter().map(|line| text(recorder, run, line)).collect();
     // One partition: an unlogged batch is one write.
     let request = format!("BEGIN UNLOGGED BATCH {} APPLY BATCH", texts.join(" "));
-    sender.read(&request).await.map_err(Fault::error)?;
-    Ok(())
+    match sender.read(&request).await {
+        Ok(_) => Ok(()),
+        Err(fault) if fault.kind == Kind::InDoubt && fault.code.is_some() => {
+            // Each line would get a new time, so what is there is not written again.
+            if stands(sender, recorder, run, lines).await? {
+                return Ok(());
+            }
+            let written = sender.settled(&request, How::default()).await;
+            written.map_err(Fault::error)?;
+            Ok(())
+        }
+        Err(fault) => Err(fault.error()),
+    }
+}
+
+/// Whether the last of some lines is the last that a run has written; they are written together or not at all.
+async fn stands(
+    sender: &Sender,
+    recorder: &Recorder,
+    run: &str,
+    lines: &[Line<'_>],
+) -> Result<bool> {
+    let query = format!(
+        "SELECT run, kind, number, first_statement, detail FROM {} WHERE incarnation = {} ORDER BY at DESC LIMIT 100",
+        recorder.names.journal, recorder.incarnation
+    );
+    let rows = sender.settled(&query, How::default()).await;
+    let rows = rows.map_err(Fault::error)?;
+    let newest = rows.iter().find(|row| row.text("run") == Some(run));
+    Ok(newest.zip(lines.last()).is_some_and(|(row, line)| {
+        row.text("kind") == Some(line.kind)
+            && row.number("number")
+                == line
+                    .migration
+                    .and_then(|migration| i64::try_from(migration.id.number).ok())
+            && row.number("first_statement")
+                == line
+                    .first_statement
+                    .and_then(|first| i64::try_from(first).ok())
+            && row.text("detail") == line.detail.as_deref()
+    }))
 }
 
 fn text(recorder: &Recorder, run: &str, line: &Line<'_>) -> String {

@@ -8,7 +8,7 @@
 
 use super::fault::{Fault, Kind};
 use super::names::literal;
-use super::query::{Rows, Sender};
+use super::query::{How, Rows, Sender};
 use super::record::Recorder;
 use super::state::{Owner, fenced};
 use crate::backend::{Ending, Event, Holder, Stop};
@@ -96,11 +96,12 @@ impl Lease {
         }
     }
 
-    /// Gives the lease back.
+    /// Gives the lease back; in the middle of a statement nobody knows of `in_doubt`, the owner stays in the fence, so that
+    /// the next executor waits for what may still arrive (traps C4).
     ///
     /// # Errors
     /// The cluster does not answer; the lease then runs out by itself.
-    pub async fn release(self, taker: &Taker<'_>) -> Result<()> {
+    pub async fn release(self, taker: &Taker<'_>, in_doubt: bool) -> Result<()> {
         self.renewal.abort();
         let Recorder {
             names, incarnation, ..
@@ -112,12 +113,18 @@ impl Lease {
             literal(&self.owner.run),
             self.owner.epoch
         );
-        taker.sender.read(&clear).await.map_err(Fault::error)?;
+        // Sent twice it finds nothing to clear.
+        let sender = taker.sender;
+        if !in_doubt {
+            let cleared = sender.settled(&clear, How::default()).await;
+            cleared.map_err(Fault::error)?;
+        }
         let delete = format!(
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {}",
             names.lease, self.ticket
         );
-        taker.sender.read(&delete).await.map_err(Fault::error)?;
+        let deleted = sender.settled(&delete, How::default()).await;
+        deleted.map_err(Fault::error)?;
         Ok(())
     }
 }
@@ -145,10 +152,12 @@ pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)
         let other = now.owner().filter(|owner| **owner != run);
         let dead = other.and_then(|owner| RunId::parse(owner));
         let dead = dead.is_some_and(|owner| machine::proves_dead(&owner, taker.run));
+        // One that renews less often than this run would may count on it for longer.
+        let patience = now.fence.lease.max(taker.ttl);
         let free = match (&now.ticket, other) {
             (None, None) => true,
             // Its row has expired by some server's clock: it may still count on it.
-            (_, Some(_)) => dead || unmoved >= taker.ttl,
+            (_, Some(_)) => dead || unmoved >= patience,
             // A session of this very run, which it has given up.
             (Some(_), None) => true,
         };
@@ -156,7 +165,7 @@ pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)
             if let (Some(holder), true) = (&now.holder, other.is_some()) {
                 tell(Event::Orphan(holder.clone(), Ending::Told));
             }
-            if let Some(lease) = seize(taker, &now, other.is_some()).await? {
+            if let Some(lease) = seize(taker, &now).await? {
                 return Ok(lease);
             }
             // Somebody was faster.
@@ -192,6 +201,8 @@ struct Fence {
     epoch: Option<i64>,
     /// The level that conditional writes are decided at.
     serial: Option<String>,
+    /// How long the owner's lease holds without a renewal.
+    lease: Duration,
 }
 
 /// What lease and fence say.
@@ -220,11 +231,11 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
         names, incarnation, ..
     } = taker.recorder;
     let lease = format!(
-        "SELECT * FROM {} WHERE incarnation = {incarnation}",
+        "SELECT owner, ticket, beat, executed_by, application, since FROM {} WHERE incarnation = {incarnation}",
         names.lease
     );
     let fence = format!(
-        "SELECT owner, epoch, serial FROM {} WHERE incarnation = {incarnation} LIMIT 1",
+        "SELECT owner, epoch, serial, lease_seconds FROM {} WHERE incarnation = {incarnation} LIMIT 1",
         names.meta
     );
     let (lease, fence) = tokio::join!(
@@ -243,12 +254,16 @@ async fn look(taker: &Taker<'_>) -> Result<Seen> {
             owner: fence.and_then(|row| row.text("owner")).map(str::to_string),
             epoch: fence.and_then(|row| row.number("epoch")),
             serial: fence.and_then(|row| row.text("serial")).map(str::to_string),
+            lease: fence
+                .and_then(|row| row.number("lease_seconds"))
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map_or(Duration::ZERO, Duration::from_secs),
         },
     })
 }
 
 /// Takes the lease as it was seen; nothing where it has changed since.
-async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Option<Lease>> {
+async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
     let Taker {
         sender,
         recorder,
@@ -267,7 +282,10 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {ticket} AND beat = {beat}",
             names.lease
         );
-        sender.read(&delete).await.map_err(Fault::error)?;
+        sender
+            .settled(&delete, How::default())
+            .await
+            .map_err(Fault::error)?;
     }
     let ticket = Uuid::new_v4();
     let since = since_epoch_ms();
@@ -293,11 +311,12 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
         .epoch
         .map_or_else(|| "null".to_string(), |epoch| epoch.to_string());
     let raise = format!(
-        "UPDATE {} SET owner = {}, epoch = {}, serial = {} WHERE incarnation = {incarnation} IF epoch = {old}",
+        "UPDATE {} SET owner = {}, epoch = {}, serial = {}, lease_seconds = {} WHERE incarnation = {incarnation} IF epoch = {old}",
         names.meta,
         literal(&owner.run),
         owner.epoch,
-        literal(serial_word(sender))
+        literal(serial_word(sender)),
+        ttl.as_secs()
     );
     let raised = match sender.read(&raise).await {
         Ok(rows) => rows.applied(),
@@ -313,7 +332,10 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
             "DELETE FROM {} WHERE incarnation = {incarnation} IF ticket = {ticket}",
             names.lease
         );
-        sender.read(&delete).await.map_err(Fault::error)?;
+        sender
+            .settled(&delete, How::default())
+            .await
+            .map_err(Fault::error)?;
         return Ok(None);
     }
     let time = Arc::new(Time {
@@ -333,7 +355,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen, taken_over: bool) -> Result<Optio
     };
     Ok(Some(Lease {
         owner,
-        taken_over,
+        taken_over: seen.owner().is_some(),
         ticket,
         time,
         renewal: tokio::spawn(renewal.run()),
@@ -454,6 +476,7 @@ pub fn holder(rows: &Rows, this: &RunId) -> Option<Holder> {
         seconds: since.map_or(0, |since| (now - since) / 1000),
         gone,
         began: since,
+        leases: true,
     })
 }
 

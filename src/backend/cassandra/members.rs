@@ -19,11 +19,14 @@ const POLL: Duration = Duration::from_millis(10);
 /// Longest pause between two looks at members that do not agree for long.
 const POLL_MAX: Duration = Duration::from_millis(200);
 
+/// How often it is looked who the members are, while they do not agree.
+const RING: Duration = Duration::from_secs(1);
+
 /// How long one member's answer is awaited: one that is paused does not hold up the look at the others.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// How far clocks may be apart (traps C7).
-const SKEW_MAX_MS: i64 = 500;
+pub const SKEW_MAX_MS: i64 = 500;
 
 /// One member of the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,10 @@ pub enum State {
 }
 
 impl Member {
+    fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
     fn line(&self) -> String {
         let Member {
             id,
@@ -69,11 +76,8 @@ impl Member {
     }
 }
 
-/// Every member of the ring, each asked itself. Members that are to be left out are not asked and not listed.
-///
-/// # Errors
-/// The coordinator does not answer.
-pub async fn members(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Member>> {
+/// Every member of the ring, as the coordinator knows it. Members that are to be left out are not listed.
+async fn ring(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Member>> {
     let local = "SELECT host_id, rpc_address, data_center, release_version, schema_version FROM system.local";
     let peers = "SELECT host_id, native_address, data_center, release_version, schema_version FROM system.peers_v2";
     let own = sender.coordinator;
@@ -109,8 +113,81 @@ pub async fn members(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Me
         });
     }
     known.sort_by(|one, other| one.address.cmp(&other.address));
-    let asked = known.into_iter().map(|member| ask(sender, member));
-    Ok(join_all(asked).await)
+    Ok(known)
+}
+
+/// What each says of itself.
+async fn ask_all(sender: &Sender, known: &[Member]) -> Vec<Member> {
+    join_all(known.iter().map(|member| ask(sender, member.clone()))).await
+}
+
+/// The ids that are members to one and not to another: a node that has just started does not know of all others yet, and
+/// what it calls agreement is none (traps C10).
+async fn disputed(sender: &Sender, without: &BTreeSet<Uuid>, members: &[Member]) -> BTreeSet<Uuid> {
+    let query = "SELECT host_id FROM system.peers_v2";
+    let asked = members.iter().map(|member| async move {
+        let rows = sender.ask_member(member.id, query, ANSWER).await.ok()?;
+        let ids = rows.iter().filter_map(|row| row.uuid("host_id"));
+        Some(ids.chain([member.id]).collect::<BTreeSet<_>>())
+    });
+    let (gone, told) = tokio::join!(left(sender), join_all(asked));
+    let known = members.iter().map(|member| member.id).collect();
+    difference(&known, told.iter().flatten())
+        .into_iter()
+        .filter(|id| !without.contains(id) && !gone.contains(id))
+        .collect()
+}
+
+/// What is in one of the sets and not in all.
+fn difference<'a>(
+    known: &BTreeSet<Uuid>,
+    others: impl Iterator<Item = &'a BTreeSet<Uuid>>,
+) -> BTreeSet<Uuid> {
+    others
+        .flat_map(|other| known.symmetric_difference(other))
+        .copied()
+        .collect()
+}
+
+/// The first look: who the members are, and what each says of itself. Those that were there before are asked at the same
+/// time, which saves a round trip where it is still they.
+async fn look(sender: &Sender, without: &BTreeSet<Uuid>, before: &[Member]) -> Result<Vec<Member>> {
+    let (ring, asked) = tokio::join!(ring(sender, without), ask_all(sender, before));
+    let ring = ring?;
+    let same = ring.len() == asked.len()
+        && ring
+            .iter()
+            .zip(&asked)
+            .all(|(one, other)| (one.id, &one.address) == (other.id, &other.address));
+    match same && agreed(&asked) {
+        true => Ok(asked),
+        false => ask_ring(sender, without, ring).await,
+    }
+}
+
+/// What the members of a ring say of themselves. Those of whom not all know are among them, as silent ones: who knows
+/// of too few must not agree with itself.
+async fn ask_ring(
+    sender: &Sender,
+    without: &BTreeSet<Uuid>,
+    ring: Vec<Member>,
+) -> Result<Vec<Member>> {
+    let (mut members, disputed) =
+        tokio::join!(ask_all(sender, &ring), disputed(sender, without, &ring));
+    for id in disputed {
+        let why = "not all members know of it".to_string();
+        match members.iter_mut().find(|member| member.id == id) {
+            Some(member) => member.state = State::Silent(None, why),
+            None => members.push(Member {
+                id,
+                address: "?".to_string(),
+                datacenter: "?".to_string(),
+                release: "?".to_string(),
+                state: State::Silent(None, why),
+            }),
+        }
+    }
+    Ok(members)
 }
 
 async fn ask(sender: &Sender, mut member: Member) -> Member {
@@ -159,13 +236,15 @@ fn gone(status: &str) -> bool {
     matches!(word, "LEFT" | "removed" | "removing")
 }
 
-/// Waits until every member answers and has one schema, at most for `within`. Tells who is waited for.
+/// Waits until every member answers and has one schema, at most for `within`. Tells who is waited for. `before` are those
+/// of the last agreement.
 ///
 /// # Errors
 /// They do not agree in time, listed with what each has; they are of several versions; a signal came.
 pub async fn agree(
     sender: &Sender,
     without: &BTreeSet<Uuid>,
+    before: &[Member],
     within: Duration,
     stop: &Stop,
     tell: &mut dyn FnMut(Event),
@@ -173,8 +252,10 @@ pub async fn agree(
     let deadline = Instant::now() + within;
     let mut pause = POLL;
     let mut told = false;
+    let mut looked = Instant::now();
+    let mut members = look(sender, without, before).await?;
+    let mut settled = members.iter().all(Member::is_up);
     loop {
-        let members = members(sender, without).await?;
         // Before their schemas, on which they would be waited for in vain.
         one_version(&members)?;
         if agreed(&members) {
@@ -193,6 +274,15 @@ pub async fn agree(
         }
         stop.pause(pause.min(left)).await?;
         pause = (pause * 5 / 4).min(POLL_MAX);
+        // Who is a member changes seldom; what they say changes now.
+        members = match settled && looked.elapsed() < RING {
+            true => ask_all(sender, &members).await,
+            false => {
+                looked = Instant::now();
+                ask_ring(sender, without, ring(sender, without).await?).await?
+            }
+        };
+        settled = members.iter().all(Member::is_up);
     }
 }
 
@@ -219,7 +309,8 @@ fn list(members: &[Member]) -> String {
 
 /// Those that do not answer, a line each; nothing where all do, or where the coordinator does not tell.
 pub async fn silent(sender: &Sender) -> String {
-    let members = members(sender, &BTreeSet::new()).await.unwrap_or_default();
+    let known = ring(sender, &BTreeSet::new()).await.unwrap_or_default();
+    let members = ask_all(sender, &known).await;
     let silent = |member: &Member| matches!(member.state, State::Silent(..));
     let silent: Vec<Member> = members.into_iter().filter(silent).collect();
     match silent.as_slice() {
@@ -356,6 +447,18 @@ pub async fn clock(sender: &Sender) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_not_known_to_all_is_disputed() {
+        let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
+        let all = BTreeSet::from([one, two, three]);
+        let few = BTreeSet::from([two, three]);
+        assert_eq!(difference(&all, [&all, &all].into_iter()), BTreeSet::new());
+        // The coordinator does not know of one, or another does not.
+        let odd = BTreeSet::from([one]);
+        assert_eq!(difference(&few, [&few, &all].into_iter()), odd);
+        assert_eq!(difference(&all, [&few, &all].into_iter()), odd);
+    }
 
     #[test]
     fn members_that_have_left_do_not_count() {

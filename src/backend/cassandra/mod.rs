@@ -20,6 +20,7 @@ mod read;
 mod record;
 mod recover;
 mod remove;
+mod replicas;
 mod resume;
 pub mod rights;
 mod schema;
@@ -32,15 +33,17 @@ mod tls;
 use super::{
     Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
 };
+use crate::cql::Act;
 use crate::error::{Error, Result};
 use crate::plan::Batch;
 use crate::plan::history::{Applied, History, Progress};
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
 use crate::run::RunId;
-use crate::settings::{Level, SerialLevel};
+use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
+use members::Member;
 use names::Names;
 use query::Sender;
 use read::Open;
@@ -59,8 +62,10 @@ use uuid::Uuid;
 pub struct Options {
     /// How kmig's tables are called.
     pub table: String,
-    /// How a keyspace that is not there is replicated, as CQL; nothing where none may be made.
-    pub replication: Option<String>,
+    /// How a keyspace that is not there is replicated; nothing where none may be made.
+    pub replication: Option<Replication>,
+    /// The role, where the cluster wants one.
+    pub role: Option<String>,
     /// How long the lease holds without a renewal.
     pub lease: Duration,
     /// How long the agreement of all members is awaited.
@@ -85,6 +90,12 @@ pub struct Cassandra {
     /// What the schema says of kmig's own tables.
     own: Own,
     lease: Option<lease::Lease>,
+    /// Those who agreed last.
+    members: Vec<Member>,
+    /// The schema change that comes right behind the one that is being run.
+    next: Option<Act>,
+    /// What was seen for it when that one was proved.
+    sighted: Option<(Act, ddl::Sight)>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
     /// What stopped runs left open, likewise.
@@ -93,6 +104,8 @@ pub struct Cassandra {
     last: Option<(i64, Option<String>)>,
     /// From when on nothing of a run that was not ended cleanly can still arrive, since the machine was started.
     quiet_from: Option<Duration>,
+    /// Whether what a reset that was stopped has left is read all the same.
+    resets: bool,
     /// The latest write time that was given to a write, in microseconds.
     last_write: i64,
 }
@@ -132,10 +145,14 @@ impl Cassandra {
             options,
             own: Own::Missing,
             lease: None,
+            members: Vec::new(),
+            next: None,
+            sighted: None,
             rows: BTreeMap::new(),
             open: BTreeMap::new(),
             last: None,
             quiet_from: None,
+            resets: false,
             last_write: 0,
         })
     }
@@ -153,7 +170,15 @@ impl Cassandra {
         self.recorder.incarnation = incarnation;
         let serial = self.lease.is_some();
         let reading = read::read(&self.sender, &self.recorder.names, incarnation, serial).await?;
+        if let Some(run) = reading.resetting.filter(|_| !self.resets) {
+            return Err(Error::failed(format!(
+                "a reset of this keyspace was begun by run {run} and is not complete: some of what is recorded is gone"
+            ))
+            .now("nothing was run")
+            .next("kmig reset, which drops the rest"));
+        }
         self.open = reading.open;
+        self.last_write = self.last_write.max(reading.last_write);
         self.rows = reading
             .history
             .as_ref()
@@ -186,6 +211,7 @@ impl Cassandra {
             if let Some(row) = self.rows.get_mut(id) {
                 row.progress = Progress::Undoing(0);
             }
+            self.open.remove(id);
         }
         for migration in batch.take.iter().filter_map(|id| set.get(id)) {
             let row = Applied {
@@ -227,7 +253,8 @@ impl Backend for Cassandra {
         let Some(lease) = self.lease.take() else {
             return Ok(());
         };
-        lease.release(&self.taker()).await
+        let in_doubt = self.open.values().any(|open| open.intent.is_some());
+        lease.release(&self.taker(), in_doubt).await
     }
 
     async fn set_up(&mut self) -> Result<()> {
@@ -367,6 +394,22 @@ impl Backend for Cassandra {
 
     fn name(&self) -> &str {
         &self.recorder.names.keyspace
+    }
+
+    fn for_reset(&mut self) {
+        self.resets = true;
+    }
+
+    fn leave_out(&mut self, members: &[String]) -> Result<()> {
+        for member in members {
+            let id = member.parse().map_err(|_| {
+                Error::usage(format!("--without-node: {member} is no host id"))
+                    .now("nothing was run")
+                    .next("nodetool status shows the host id of each node")
+            })?;
+            self.options.without.insert(id);
+        }
+        Ok(())
     }
 
     fn canceller(&self) -> Option<Canceller> {

@@ -74,9 +74,7 @@ impl Cassandra {
                     row.checksums = sealed;
                     row.started.get_or_insert(time::OffsetDateTime::UNIX_EPOCH);
                 }
-                if then.done_of(unit.kind).is_none() {
-                    self.open.remove(id);
-                }
+                self.open.remove(id);
             }
             None => {
                 pending.changes.push((id.clone(), None));
@@ -140,17 +138,16 @@ impl Cassandra {
         let lease = self.lease.as_ref().ok_or_else(state::fenced)?;
         lease.check(self.sender.timeout).await?;
         let run = self.options.run.to_string();
-        let (written, noted) = tokio::join!(
-            state::write(
-                &self.sender,
-                &self.recorder,
-                &lease.owner,
-                texts,
-                &self.options.stop
-            ),
-            journal::write(&self.sender, &self.recorder, &run, lines)
-        );
+        let written = state::write(
+            &self.sender,
+            &self.recorder,
+            &lease.owner,
+            texts,
+            &self.options.stop,
+        )
+        .await;
         written.map_err(Error::from)?;
-        noted
+        // Behind the state: what an executor that was fenced out wanted to do is no line of the journal.
+        journal::write(&self.sender, &self.recorder, &run, lines).await
     }
 }

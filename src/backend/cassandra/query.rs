@@ -3,15 +3,14 @@
 use super::fault::{Fault, Kind};
 use scylla::client::session::Session;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::response::PagingState;
 use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
 use scylla::value::{CqlValue, Row};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
-
-/// How often a read is sent: a server gives a replica 5 s for its answer, and its failure detector needs up to 20 s.
-const TRIES_MAX: usize = 5;
 
 /// The session, and how kmig's own statements are sent over it.
 #[derive(Clone)]
@@ -28,6 +27,9 @@ pub struct Sender {
     pub timeout: Duration,
 }
 
+/// Rows of a page where only the first row counts.
+const FIRST_PAGE: i32 = 100;
+
 /// How one statement is sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct How {
@@ -40,6 +42,9 @@ pub struct How {
     /// Write time of its cells, in microseconds since 1970.
     pub write_time: Option<i64>,
 }
+
+/// How often a request is sent in all that the server had no time for.
+const TRIES_MAX: usize = 6;
 
 /// Rows of an answer; none where the statement returns none.
 #[derive(Debug, Default)]
@@ -54,6 +59,12 @@ impl Sender {
     /// # Errors
     /// The server refuses it, or nobody knows what came of it.
     pub async fn send(&self, text: &str, how: How) -> Result<Rows, Fault> {
+        let statement = self.statement(text, how);
+        let answer = self.session.query_unpaged(statement, ()).await;
+        Rows::read(answer.map_err(Fault::from)?)
+    }
+
+    fn statement(&self, text: &str, how: How) -> Statement {
         let member = how.member.unwrap_or(self.coordinator);
         let target = SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(member), None);
         let mut statement = Statement::new(text);
@@ -64,8 +75,30 @@ impl Sender {
         statement.set_timestamp(how.write_time);
         // Nothing is repeated behind kmig's back.
         statement.set_is_idempotent(false);
-        let answer = self.session.query_unpaged(statement, ()).await;
-        Rows::read(answer.map_err(Fault::from)?)
+        statement
+    }
+
+    /// The first row of an answer, however many there are: they come page by page.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn first(&self, text: &str, how: How) -> Result<Rows, Fault> {
+        let mut statement = self.statement(text, how);
+        statement.set_page_size(FIRST_PAGE);
+        let mut at = PagingState::start();
+        loop {
+            let page = self
+                .session
+                .query_single_page(statement.clone(), (), at)
+                .await;
+            let (answer, next) = page.map_err(Fault::from)?;
+            let rows = Rows::read(answer)?;
+            match next.into_paging_control_flow() {
+                // A page may be empty although another one follows.
+                ControlFlow::Continue(next) if rows.rows.is_empty() => at = next,
+                _ => return Ok(rows),
+            }
+        }
     }
 
     /// Reads bookkeeping at the usual level.
@@ -76,39 +109,38 @@ impl Sender {
         self.send(text, How::default()).await
     }
 
+    /// Sends what may be sent again without harm, until the server no longer answers that it ran out of time: racing
+    /// conditional writes do that to each other (traps C6).
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn settled(&self, text: &str, how: How) -> Result<Rows, Fault> {
+        let mut pause = Duration::from_millis(20);
+        for _ in 1..TRIES_MAX {
+            match self.send(text, how).await {
+                Err(fault) if fault.in_doubt() && fault.code.is_some() => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            pause *= 2;
+        }
+        self.send(text, how).await
+    }
+
     /// Reads one partition as conditional writes left it, those in doubt settled.
     ///
     /// # Errors
     /// As [`Sender::send`].
     pub async fn read_serial(&self, text: &str) -> Result<Rows, Fault> {
-        self.send(text, self.how(true)).await
-    }
-
-    /// Reads bookkeeping, `serial` or at the usual level, and again where replicas do not answer. A read goes to as many
-    /// replicas as it needs, so it fails as long as the cluster has not noticed that one of them died.
-    ///
-    /// # Errors
-    /// As [`Sender::send`].
-    pub async fn read_again(&self, text: &str, serial: bool) -> Result<Rows, Fault> {
-        let mut tries = 1;
-        loop {
-            match self.send(text, self.how(serial)).await {
-                Err(fault) if fault.in_doubt() && fault.code.is_some() && tries < TRIES_MAX => {
-                    tries += 1;
-                }
-                read => return read,
-            }
-        }
-    }
-
-    fn how(&self, serial: bool) -> How {
-        How {
-            consistency: serial.then_some(match self.serial {
-                SerialConsistency::Serial => Consistency::Serial,
-                SerialConsistency::LocalSerial => Consistency::LocalSerial,
-            }),
+        let consistency = match self.serial {
+            SerialConsistency::Serial => Consistency::Serial,
+            SerialConsistency::LocalSerial => Consistency::LocalSerial,
+        };
+        let how = How {
+            consistency: Some(consistency),
             ..How::default()
-        }
+        };
+        self.settled(text, how).await
     }
 
     /// Asks one member what it has in its own memory: system tables.
@@ -226,9 +258,10 @@ impl<'a> Cells<'a> {
 /// An answer that came and cannot be read: what it answers was done.
 fn unreadable(error: impl std::fmt::Display) -> Fault {
     Fault {
-        kind: Kind::InDoubt,
+        kind: Kind::Refused,
         code: None,
         message: format!("the answer cannot be read: {error}"),
         position: None,
+        lost: false,
     }
 }

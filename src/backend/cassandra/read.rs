@@ -3,7 +3,7 @@
 use super::fault::{Fault, UNAUTHORIZED};
 use super::members;
 use super::names::{Names, identifier};
-use super::query::{Cells, Rows, Sender};
+use super::query::{Cells, How, Rows, Sender};
 use crate::error::{Error, Result};
 use crate::plan::history::{Applied, History, Origin, Progress};
 use crate::source::{MigrationId, PartKind};
@@ -16,6 +16,10 @@ use uuid::Uuid;
 pub struct Reading {
     /// What is recorded; nothing where no batch is.
     pub history: Option<History>,
+    /// The run that began a reset, where that is not complete.
+    pub resetting: Option<String>,
+    /// The latest time that a write of a migration was given, in microseconds since 1970.
+    pub last_write: i64,
     /// What runs that stopped in the middle left open.
     pub open: BTreeMap<MigrationId, Open>,
 }
@@ -25,8 +29,6 @@ pub struct Reading {
 pub struct Open {
     /// The statement that was being sent, as [`super::intent::Intent`] writes it.
     pub intent: Option<String>,
-    /// The base of the write times of the part that is running, in microseconds since 1970.
-    pub base: Option<i64>,
 }
 
 /// Reads everything of an incarnation; `serial` where it decides.
@@ -43,7 +45,10 @@ pub async fn read(
         "SELECT * FROM {} WHERE incarnation = {incarnation}",
         names.meta
     );
-    let answer = sender.read_again(&query, serial).await;
+    let answer = match serial {
+        true => sender.read_serial(&query).await,
+        false => sender.settled(&query, How::default()).await,
+    };
     let rows = match answer {
         Ok(rows) => rows,
         Err(fault) => return Err(unread(sender, names, fault).await),
@@ -77,14 +82,15 @@ fn found(rows: &Rows) -> Result<Reading> {
     };
     let mut applied = BTreeMap::new();
     let mut open = BTreeMap::new();
+    let mut last_write = 0;
     for row in rows.iter() {
         let Some((id, recorded)) = recorded(row)? else {
             continue;
         };
         let text = |name| row.text(name).map(str::to_string);
+        last_write = last_write.max(row.number("write_time").unwrap_or_default());
         let left = Open {
             intent: text("intent"),
-            base: row.number("base_time"),
         };
         if left != Open::default() {
             open.insert(id.clone(), left);
@@ -107,6 +113,8 @@ fn found(rows: &Rows) -> Result<Reading> {
             app_version: text("last_version"),
             version_before: text("version_before"),
         }),
+        resetting: first.text("resetting").map(str::to_string),
+        last_write,
         open,
     })
 }

@@ -108,12 +108,28 @@ impl Recorder {
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
     ) -> Vec<String> {
+        let mut cql = self.around(batch, members, last);
+        for migration in batch.take.iter().filter_map(|id| set.get(id)) {
+            cql.push(self.row(&migration.id, &self.taken(batch, migration)));
+        }
+        cql
+    }
+
+    /// What a batch changes beside the rows that it takes on.
+    fn around(
+        &self,
+        batch: &Batch,
+        members: &[MigrationId],
+        last: Option<(i64, Option<&str>)>,
+    ) -> Vec<String> {
         let version = literal_or_null(batch.app_version.as_deref());
         let mut cql: Vec<String> = batch.leave.iter().map(|id| self.forget(id)).collect();
         for id in batch.undo.iter().flatten() {
             let mut change = Change::default();
             self.progress(&mut change, Progress::Undoing(0));
             change.set("finished_at", "null".to_string());
+            // What the up was sending is taken back, too.
+            change.set("intent", "null".to_string());
             change.set("executed_by", literal(&self.by));
             cql.push(self.row(id, &change));
         }
@@ -124,11 +140,6 @@ impl Recorder {
                 let mut change = Change::default();
                 change.set("app_version", version.clone());
                 cql.push(self.row(id, &change));
-            }
-        }
-        for id in &batch.take {
-            if let Some(migration) = set.get(id) {
-                cql.push(self.row(id, &self.taken(batch, migration)));
             }
         }
         let mut statics = vec![("last_version", version)];
@@ -156,7 +167,7 @@ impl Recorder {
             "checksums",
             "started_at",
             "finished_at",
-            "base_time",
+            "write_time",
             "intent",
         ] {
             change.set(column, "null".to_string());
@@ -165,6 +176,7 @@ impl Recorder {
     }
 
     /// Records a batch whose members are there already: each as executed, sealed by all its files that would have run.
+    /// Each row is written once: of two writes of a cell in one conditional batch the greater value wins, not the later.
     pub fn adopted(
         &self,
         batch: &Batch,
@@ -172,9 +184,9 @@ impl Recorder {
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
     ) -> Vec<String> {
-        let mut cql = self.batch(batch, set, members, last);
+        let mut cql = self.around(batch, members, last);
         for migration in batch.take.iter().filter_map(|id| set.get(id)) {
-            let mut change = Change::default();
+            let mut change = self.taken(batch, migration);
             self.progress(&mut change, Progress::Executed);
             let seals = PartKind::SEALED
                 .into_iter()
@@ -211,10 +223,6 @@ impl Recorder {
         if then == Progress::Executed {
             change.set("finished_at", NOW.to_string());
         }
-        // The next part has a base of its own.
-        if then.done_of(unit.kind).is_none() {
-            change.set("base_time", "null".to_string());
-        }
         change
     }
 
@@ -225,7 +233,7 @@ impl Recorder {
         unit: &Unit<'_>,
         applied: &Applied,
         intent: &str,
-        base: Option<i64>,
+        written: Option<i64>,
     ) {
         if change.before.is_empty() {
             change.stands(applied.progress);
@@ -236,13 +244,21 @@ impl Recorder {
         }
         change.set("checksums", map(&sealed(unit, unit.range.start, applied)));
         change.set("intent", literal(intent));
-        if let Some(base) = base {
-            change.set("base_time", base.to_string());
+        if let Some(written) = written {
+            change.set("write_time", written.to_string());
         }
         change.set("executed_by", literal(&self.by));
         if applied.started.is_none() {
             change.set("started_at", NOW.to_string());
         }
+    }
+
+    /// What is known of an open intent has changed.
+    pub fn answered(&self, id: &MigrationId, applied: &Applied, intent: &str) -> String {
+        let mut change = Change::default();
+        change.stands(applied.progress);
+        change.set("intent", literal(intent));
+        self.row(id, &change)
     }
 
     /// A statement had no effect, and nobody is in doubt about it.
@@ -272,6 +288,11 @@ impl Recorder {
         change.set("checksums", map(&checksums));
         change.set("name", literal(&migration.name));
         self.row(&migration.id, &change)
+    }
+
+    /// Says that a reset has begun: what is recorded is not there any more for certain.
+    pub fn resetting(&self, run: &str) -> String {
+        self.statics(&[("resetting", literal(run))])
     }
 
     /// Records an application version although nothing is run.

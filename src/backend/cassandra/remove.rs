@@ -5,10 +5,12 @@
 //! node that brings one back (traps C2).
 
 use super::fault::{Fault, Kind};
+use super::journal::Line;
 use super::query::How;
 use super::{Cassandra, tables};
 use crate::backend::{Event, Thing};
 use crate::error::{Error, Exit, Result};
+use serde_json::json;
 
 /// In this order nothing stands on what is dropped.
 const ORDER: [&str; 7] = [
@@ -36,6 +38,19 @@ impl Cassandra {
             .now("nothing was dropped")
             .next("bring the node back or remove it from the ring, then kmig reset"));
         }
+        self.until_quiet(tell).await?;
+        let run = self.options.run.to_string();
+        let names: Vec<String> = things
+            .iter()
+            .map(|thing| format!("{} {}", thing.kind, thing.name))
+            .collect();
+        let line = Line {
+            kind: "reset",
+            detail: Some(json!({ "drops": names }).to_string()),
+            ..Line::default()
+        };
+        self.write_with(&[self.recorder.resetting(&run)], &[line])
+            .await?;
         for kind in ORDER {
             for thing in things.iter().rev().filter(|thing| thing.kind == kind) {
                 self.options.stop.check()?;
@@ -83,7 +98,7 @@ impl Cassandra {
         let stopped = |fault: Fault| {
             fault
                 .error()
-                .now(format!("{} {} was not dropped, nor what comes after it; everything is recorded as before", thing.kind, thing.name))
+                .now(format!("{} {} was not dropped, nor what comes after it; everything is recorded as before, and only kmig reset runs until it is complete", thing.kind, thing.name))
                 .next("mend what stands on it, then kmig reset, which drops the rest")
         };
         match self.sender.send(&text, how).await {

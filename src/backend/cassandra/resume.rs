@@ -26,11 +26,32 @@ impl Cassandra {
         tell: &mut dyn FnMut(Event),
     ) -> Result<bool> {
         let place = part.place(intent.from);
-        let same = intent.same_text(part);
+        // What was sent may still arrive, and what is there may be of it: nothing else is sent in its stead (traps C1).
+        if !intent.same_text(part) {
+            return Err(edited(part, intent.from));
+        }
+        if let Some(done) = self.done_when(statement).await? {
+            if !done && intent.answered {
+                return Err(super::apply::unconfirmed(part, intent.from));
+            }
+            let word = if done { "has" } else { "has not" };
+            tell(Event::Reconciled(format!(
+                "{}: an earlier run was sending this statement; its done-when says that it {word} taken effect",
+                place.label()
+            )));
+            return Ok(done);
+        }
         if super::apply::writes(&statement.act) {
-            return self
-                .settled_write(unit, part, statement, intent, tell)
-                .await;
+            self.too_late(unit, statement, intent).await?;
+            let again = match super::apply::repeatable(statement) {
+                true => "it is sent again, and writes the same cells",
+                false => "it is sent again",
+            };
+            tell(Event::Reconciled(format!(
+                "{}: an earlier run was sending this statement; {again}",
+                place.label()
+            )));
+            return Ok(false);
         }
         let sent = crate::cql::split(&intent.texts.join(";\n"));
         let act = match sent.statements.as_slice() {
@@ -52,9 +73,8 @@ impl Cassandra {
             match verdict {
                 Verdict::Done => {}
                 Verdict::Again => done = false,
-                Verdict::Untold => {
-                    done &= self.done_when(statement).await? == Some(true);
-                }
+                // Only a done-when could tell, and there is none.
+                Verdict::Untold => done = false,
                 Verdict::Differs(why) => {
                     return Err(Error::failed(format!(
                         "an earlier run was sending this statement; at {} is what it does not make: {why}",
@@ -66,45 +86,12 @@ impl Cassandra {
                 }
             }
         }
-        if done && !same {
-            return Err(edited(part, intent.from));
-        }
         let word = if done { "has" } else { "has not" };
         tell(Event::Reconciled(format!(
             "{}: an earlier run was sending this statement; it {word} taken effect at every member",
             place.label()
         )));
         Ok(done)
-    }
-
-    /// Writes are sent again with their journaled times, unless a repeat would write something else.
-    async fn settled_write(
-        &mut self,
-        unit: &Unit<'_>,
-        part: &Part,
-        statement: &Statement,
-        intent: &Intent,
-        tell: &mut dyn FnMut(Event),
-    ) -> Result<bool> {
-        let label = part.place(intent.from).label();
-        if self.done_when(statement).await? == Some(true) {
-            if !intent.same_text(part) {
-                return Err(edited(part, intent.from));
-            }
-            tell(Event::Reconciled(format!(
-                "{label}: an earlier run was sending this statement; its done-when says that it has taken effect"
-            )));
-            return Ok(true);
-        }
-        if !intent.same_text(part) {
-            // Some may have been written, and would stay beside what the file says now.
-            return Err(edited(part, intent.from));
-        }
-        self.too_late(unit, statement, intent).await?;
-        tell(Event::Reconciled(format!(
-            "{label}: an earlier run was sending this statement; it is sent again, and writes the same cells"
-        )));
-        Ok(false)
     }
 
     /// Refuses a repeat so late that what was deleted meanwhile would come back: its tombstones may be gone (traps C9).
@@ -170,8 +157,14 @@ impl Cassandra {
                 .now("this statement was not sent")
                 .next("bring the node back or remove it from the ring, then the same command without --without-node"),
                 certain: true,
+                at: None,
             });
         }
+        Ok(self.until_quiet(tell).await?)
+    }
+
+    /// Waits until nothing of a run that was not ended cleanly can still arrive.
+    pub(super) async fn until_quiet(&mut self, tell: &mut dyn FnMut(Event)) -> Result<()> {
         let Some(until) = self.quiet_from.take() else {
             return Ok(());
         };
@@ -188,7 +181,7 @@ impl Cassandra {
         });
         if let Err(error) = self.options.stop.pause(left).await {
             self.quiet_from = Some(until);
-            return Err(error.into());
+            return Err(error);
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What the role may not do that kmig needs, where the cluster has an authorizer.
 
-use super::connect::Link;
 use super::fault::{Fault, INVALID};
+use super::query::{Cells, Sender};
 use crate::error::{Error, Result};
+use scylla::value::CqlValue;
 
 /// What kmig does in its keyspace.
 const IN_KEYSPACE: [&str; 5] = ["CREATE", "ALTER", "DROP", "SELECT", "MODIFY"];
@@ -14,9 +15,14 @@ const IN_KEYSPACE: [&str; 5] = ["CREATE", "ALTER", "DROP", "SELECT", "MODIFY"];
 ///
 /// # Errors
 /// The server did not answer.
-pub async fn missing(link: &Link, role: &str, keyspace: &str, there: bool) -> Result<Vec<String>> {
+pub async fn missing(
+    sender: &Sender,
+    role: &str,
+    keyspace: &str,
+    there: bool,
+) -> Result<Vec<String>> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
-    let roles = match texts(link, &format!("LIST ROLES OF {role}")).await {
+    let roles = match texts(sender, &format!("LIST ROLES OF {role}")).await {
         // Without an authenticator there are no roles.
         Err(fault) if fault.is(INVALID) => return Ok(Vec::new()),
         roles => roles?,
@@ -24,7 +30,7 @@ pub async fn missing(link: &Link, role: &str, keyspace: &str, there: bool) -> Re
     if roles.iter().any(|row| row.superuser) {
         return Ok(Vec::new());
     }
-    let held = match texts(link, &format!("LIST ALL PERMISSIONS OF {role}")).await {
+    let held = match texts(sender, &format!("LIST ALL PERMISSIONS OF {role}")).await {
         // Without an authorizer there are no permissions.
         Err(fault) if fault.is(INVALID) => return Ok(Vec::new()),
         held => held?,
@@ -40,35 +46,14 @@ struct Line {
     superuser: bool,
 }
 
-async fn texts(link: &Link, cql: &str) -> Result<Vec<Line>, Fault> {
-    let rows = link
-        .session
-        .query_unpaged(cql, ())
-        .await
-        .map_err(Fault::from)?;
-    let Ok(rows) = rows.into_rows_result() else {
-        return Ok(Vec::new());
-    };
-    let names: Vec<String> = rows
-        .column_specs()
-        .iter()
-        .map(|column| column.name().to_string())
-        .collect();
-    let Ok(found) = rows.rows::<scylla::value::Row>() else {
-        return Ok(Vec::new());
-    };
-    let lines = found.flatten().map(|row| {
-        let mut line = Line::default();
-        for (name, value) in names.iter().zip(row.columns) {
-            let Some(value) = value else { continue };
-            match name.as_str() {
-                "resource" => line.resource = value.as_text().cloned().unwrap_or_default(),
-                "permission" => line.permission = value.as_text().cloned().unwrap_or_default(),
-                "super" => line.superuser = value.as_boolean() == Some(true),
-                _ => {}
-            }
-        }
-        line
+async fn texts(sender: &Sender, cql: &str) -> Result<Vec<Line>, Fault> {
+    let at = sender.coordinator;
+    let rows = sender.ask_member(at, cql, sender.timeout).await?;
+    let text = |row: &Cells<'_>, name| row.text(name).unwrap_or_default().to_string();
+    let lines = rows.iter().map(|row| Line {
+        resource: text(&row, "resource"),
+        permission: text(&row, "permission"),
+        superuser: row.get("super") == Some(&CqlValue::Boolean(true)),
     });
     Ok(lines.collect())
 }
@@ -95,9 +80,6 @@ fn lacking(held: &[Line], role: &str, keyspace: &str, there: bool) -> Vec<String
                 "GRANT {permission} ON KEYSPACE \"{keyspace}\" TO {role};"
             ));
         }
-    }
-    if !has("SELECT", &[everywhere, "<keyspace system_views>"]) {
-        grants.push(format!("GRANT SELECT ON KEYSPACE system_views TO {role};"));
     }
     grants
 }
@@ -132,17 +114,14 @@ mod tests {
             .collect();
         assert_eq!(
             lacking(&held, "\"app\"", "Shop", true),
-            [
-                "GRANT SELECT ON KEYSPACE \"Shop\" TO \"app\";",
-                "GRANT SELECT ON KEYSPACE system_views TO \"app\";"
-            ]
+            ["GRANT SELECT ON KEYSPACE \"Shop\" TO \"app\";"]
         );
         let all = [
             line("SELECT", "<all keyspaces>"),
             line("CREATE", "<all keyspaces>"),
         ];
         assert!(lacking(&all, "\"app\"", "Shop", false).is_empty());
-        assert_eq!(lacking(&[], "r", "k", false).len(), 2);
-        assert_eq!(lacking(&[], "r", "k", true).len(), 6);
+        assert_eq!(lacking(&[], "r", "k", false).len(), 1);
+        assert_eq!(lacking(&[], "r", "k", true).len(), 5);
     }
 }

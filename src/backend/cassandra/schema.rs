@@ -46,7 +46,11 @@ pub async fn of(
         asked.push((ROLES, ROLES_QUERY.to_string()));
     }
     let answers = asked.iter().map(|(source, query)| async move {
-        let rows = sender.ask_member(member, query, sender.timeout).await;
+        // Roles stand in an ordinary table, and a replica may lag behind.
+        let rows = match *source {
+            ROLES => sender.read(query).await,
+            _ => sender.ask_member(member, query, sender.timeout).await,
+        };
         let rows = match rows {
             Ok(rows) => rows,
             // A role that may not read the others: what became of theirs stays untold.

@@ -2,17 +2,23 @@
 
 use super::fault::{Fault, Kind};
 use super::lease::{self, Taker};
-use super::members;
+use super::members::{self, Member};
 use super::query::How;
 use super::tables::{self, Own};
-use super::{Cassandra, names::identifier};
+use super::{Cassandra, names::identifier, replicas, rights};
 use crate::backend::Event;
 use crate::error::{Error, Result};
 use crate::machine;
+use crate::settings::Replication;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A CREATE of one of kmig's tables that met another's is tried so often: both make the same.
 const TRIES_MAX: usize = 5;
+
+/// How long a ring that seems too small is looked at, and how often.
+const RING_START: Duration = Duration::from_secs(5);
+const RING_POLL: Duration = Duration::from_millis(250);
 
 impl Cassandra {
     /// Takes the lease, and makes before what it stands on.
@@ -33,8 +39,10 @@ impl Cassandra {
         members::one_time(&self.sender, &members).await?;
         let at = self.sender.coordinator;
         self.own = tables::look(&self.sender, &self.recorder.names, at).await?;
-        if !matches!(self.own, Own::There(_)) {
-            self.make_tables(tell).await?;
+        self.permitted().await?;
+        match self.own {
+            Own::There(_) => {}
+            own => self.make_tables(own, &members, tell).await?,
         }
         let incarnation =
             tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
@@ -72,26 +80,79 @@ impl Cassandra {
         })
     }
 
+    /// Refuses a role that lacks a right that a run needs, before the run stops in the middle for it.
+    async fn permitted(&self) -> Result<()> {
+        let Some(role) = &self.options.role else {
+            return Ok(());
+        };
+        let keyspace = &self.recorder.names.keyspace;
+        let there = self.own != Own::NoKeyspace;
+        let grants = rights::missing(&self.sender, role, keyspace, there).await?;
+        match grants.is_empty() {
+            true => Ok(()),
+            false => Err(rights::refusal(role, &grants)),
+        }
+    }
+
     /// Makes the keyspace where it is not there, and kmig's tables in it.
-    async fn make_tables(&mut self, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        let replication = match (&self.options.replication, self.own) {
-            (Some(replication), _) => replication.clone(),
+    async fn make_tables(
+        &mut self,
+        own: Own,
+        members: &[Member],
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let keyspace = &self.recorder.names.keyspace;
+        let replication = match (&self.options.replication, own) {
+            (Some(replication), Own::NoKeyspace) => {
+                let cql = replication.cql();
+                self.servable(&replication.clone(), members, tell).await?;
+                cql
+            }
             (None, Own::NoKeyspace) => {
                 return Err(Error::usage(format!(
-                    "there is no keyspace {}, and nothing says how it is to be replicated",
-                    self.recorder.names.keyspace
+                    "there is no keyspace {keyspace}, and nothing says how it is to be replicated"
                 ))
                 .now("nothing was made")
                 .next("[cassandra] replication = { class = \"NetworkTopologyStrategy\", dc1 = 3 } in kmig.toml, with the names of your datacenters; then kmig bootstrap"));
             }
-            (None, _) => String::new(),
+            // It is used as it is, and has to have its replicas all the same.
+            (_, _) => {
+                let map = replicas::of(&self.sender, self.sender.coordinator, keyspace).await?;
+                if let Some(why) = replicas::lacking(&map, members) {
+                    tell(Event::Notice {
+                        severity: "WARNING".to_string(),
+                        message: format!(
+                            "the keyspace {keyspace} cannot have all its replicas: {why}"
+                        ),
+                    });
+                }
+                String::new()
+            }
         };
-        let texts = tables::statements(&self.recorder.names, &replication, self.own);
+        let texts = tables::statements(&self.recorder.names, &replication, own);
         for text in texts {
             self.make(&text, tell).await?;
             self.agreement(tell).await?;
         }
         Ok(())
+    }
+
+    /// Waits for a moment where the members cannot serve a replication: a ring that has just started has not heard of all
+    /// of them yet.
+    async fn servable(
+        &mut self,
+        replication: &Replication,
+        members: &[Member],
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let deadline = Instant::now() + RING_START.min(self.options.agreement);
+        let mut refused = replicas::servable(replication, members);
+        while refused.is_err() && Instant::now() < deadline {
+            self.options.stop.pause(RING_POLL).await?;
+            let members = self.agreement(tell).await?;
+            refused = replicas::servable(replication, &members);
+        }
+        refused
     }
 
     /// Sends one of kmig's own statements, which takes what is there, until it is known to be there.

@@ -79,8 +79,9 @@ pub async fn write(
     let meta = &recorder.names.meta;
     let partition = format!("incarnation = {}", recorder.incarnation);
     let mut pause = Duration::from_millis(20);
+    // One for all tries: an earlier one may be applied after the serial read that did not find it.
+    let tag = Uuid::new_v4();
     for tried in 1.. {
-        let tag = Uuid::new_v4();
         let mut request = format!(
             "BEGIN BATCH UPDATE {meta} SET written = {tag} WHERE {partition} IF owner = {} AND epoch = {};",
             literal(&owner.run),

@@ -243,6 +243,7 @@ fn read_holder(row: &SimpleQueryRow, this: &RunId) -> Holder {
         address: row.get("client_addr").map(str::to_string),
         seconds: number(row, "seconds").unwrap_or_default(),
         began: number(row, "began"),
+        leases: false,
     }
 }
 

@@ -408,6 +408,21 @@ impl Backend for Postgres {
         &self.database
     }
 
+    fn for_reset(&mut self) {
+        // A reset is one transaction, and leaves nothing half-done.
+    }
+
+    fn leave_out(&mut self, members: &[String]) -> Result<()> {
+        match members.is_empty() {
+            true => Ok(()),
+            false => Err(Error::usage(
+                "--without-node is for Cassandra: a Postgres database has one server",
+            )
+            .now("nothing was run")
+            .next("the same command without it")),
+        }
+    }
+
     fn canceller(&self) -> Option<Canceller> {
         Some(self.connection.cancel.clone())
     }

@@ -20,7 +20,7 @@ pub fn rules(kind: PartKind, text: &str, statements: &[Statement]) -> Vec<Proble
         match refused(kind, &statement.act, first_line(statement.span.of(text))) {
             Some(found) => problems.push(problem(found)),
             None if statement.directives.done_when.is_none() => {
-                problems.extend(unprovable(&statement.act).map(problem));
+                problems.extend(unprovable(kind, &statement.act).map(problem));
                 problems.extend(unrepeatable(&statement.act));
             }
             None => {}
@@ -88,14 +88,32 @@ fn fills(act: &Act) -> bool {
     }
 }
 
-/// What has no post-condition that kmig could read from the schema.
-fn unprovable(act: &Act) -> Option<(String, Option<&'static str>)> {
-    matches!(act, Act::Other).then(|| {
-        (
+/// What has no post-condition that kmig could read from the schema, and what a repeat may do more than once (traps C9).
+fn unprovable(kind: PartKind, act: &Act) -> Option<(String, Option<&'static str>)> {
+    const HELP: &str =
+        "put `-- kmig:done-when SELECT …` above it: a query that is true once it has taken effect";
+    match act {
+        Act::Other => Some((
             "kmig does not understand this statement, so it could not tell whether it has taken effect".into(),
             Some("look for a mistake; if there is none, put `-- kmig:done-when SELECT …` above it: a query that is true once it has taken effect"),
-        )
-    })
+        )),
+        Act::Truncate { .. } => Some((
+            "after a crash a repeat of TRUNCATE would delete what was written since".into(),
+            Some(HELP),
+        )),
+        // A backfill is run again anyhow, until its conditions hold nowhere any more.
+        Act::Write(_) | Act::Batch(_) if kind != PartKind::Backfill => {
+            let mut writes = act.writes().iter();
+            let again = writes.any(|write| write.conditional && write.verb != WriteVerb::Insert);
+            again.then(|| {
+                (
+                    "after a crash a repeat of this conditional write may find its condition true once more".into(),
+                    Some(HELP),
+                )
+            })
+        }
+        _ => None,
+    }
 }
 
 /// The writes that a repeat after a crash would not leave as they were (traps C9, C11).

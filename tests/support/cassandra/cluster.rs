@@ -66,6 +66,12 @@ impl Cluster {
             cluster.until(&format!("node {node} lets nobody log in"), || {
                 cluster.connect(node).is_ok()
             });
+            // It writes down who its peers are a while after it has seen them.
+            cluster.until(&format!("node {node} does not know its peers"), || {
+                let peers = cluster.node_cql(node, "", "select host_id from system.peers_v2");
+                let known = peers.map(|ids| ids.lines().filter(|id| !id.is_empty()).count());
+                known == Ok(cluster.size() - 1)
+            });
         }
         cluster
     }

@@ -1,1 +1,1 @@
-create table t (id int);
+create table t (id int primary key);

@@ -1,1 +1,1 @@
-alter table customers drop column name;
+alter table customers drop name;

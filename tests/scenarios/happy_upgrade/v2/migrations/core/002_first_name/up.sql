@@ -1,1 +1,1 @@
-alter table customers add column first_name text;
+alter table customers add first_name text;

@@ -1,2 +1,2 @@
-alter table b drop column old;
-alter table b drop column not_there;
+alter table b drop old;
+alter table b drop not_there;

@@ -1,4 +1,4 @@
-create table two (a int);
+create table two (a int, b int);
 create index concurrently two_a on two (a);
 create index concurrently two_b on two (oops);
 create table three ();

@@ -1,0 +1,94 @@
+//! Promise 2 on Cassandra, between frames: whatever dies, at whatever point, the same command continues to the same schema
+//! and the same rows.
+//!
+//! A proxy counts the requests that kmig sends and their answers. A run is disturbed at one of them, before the request has
+//! come to its node, behind it, or at the answer; then the command is run again, undisturbed. The points and the harms are
+//! shared out; with `KMIG_EVERY_POINT=1` every request of every command has its turn.
+
+use std::io::Write;
+
+use crate::cassandra_every_kind::{Stage, WALKS};
+use crate::every_kind::Verb;
+use crate::support::cassandra;
+use crate::support::frame_proxy::{At, Harm};
+
+/// How often the set is walked, each time with other points.
+const TURNS: usize = 12;
+
+/// How a run is disturbed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// `kill -9`.
+    Killed,
+    /// SIGTERM.
+    Asked,
+    /// Its connection is cut, and kmig lives.
+    Cut,
+}
+
+#[test]
+fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
+    if !cassandra::available() {
+        return;
+    }
+    let stage = Stage::new();
+    let most = Verb::ALL.map(|verb| stage.requests(verb)).into_iter().max();
+    let turns = match std::env::var_os("KMIG_EVERY_POINT") {
+        Some(_) => 2 * most.unwrap_or_default(),
+        None => TURNS,
+    };
+    let mut struck = 0;
+    for turn in 0..turns {
+        let keyspace = stage.cluster.keyspace();
+        for (order, verb) in WALKS[turn % 2].into_iter().enumerate() {
+            let point = 1 + turn * stage.requests(verb) / turns;
+            let at = match turn / 3 % 3 {
+                0 => At::After(point),
+                1 => At::Before(point),
+                _ => At::Answer(point),
+            };
+            let end = [End::Killed, End::Asked, End::Cut][(turn + order) % 3];
+            struck += usize::from(ends_at(&stage, &keyspace, verb, at, end));
+        }
+        stage.drop(&keyspace);
+    }
+    assert!(
+        struck * 10 > turns * WALKS[0].len() * 8,
+        "only {struck} runs were disturbed"
+    );
+    let _ = writeln!(std::io::stderr(), "Cassandra: {struck} points");
+}
+
+/// Disturbs a command at a point, and completes it; whether it had not ended before.
+fn ends_at(stage: &Stage, keyspace: &str, verb: Verb, at: At, end: End) -> bool {
+    let title = format!("{verb:?}, {end:?} at {at:?}");
+    let line = &stage.line;
+    line.heal();
+    line.count_anew();
+    let harm = match end {
+        End::Killed | End::Asked => Harm::Hold,
+        End::Cut => Harm::Cut,
+    };
+    line.harm(at, harm);
+    let mut running = stage.kmig(verb, keyspace, verb.args()).start();
+    let struck = line.struck_or(|| running.has_ended());
+    let output = match end {
+        End::Killed if struck => {
+            let output = running.kill();
+            line.release();
+            output
+        }
+        End::Asked if struck => {
+            running.signal("TERM");
+            line.release();
+            running.wait()
+        }
+        _ => running.wait(),
+    };
+    if !struck {
+        assert_eq!(output.code, 0, "{title}: {output}");
+    }
+    line.heal();
+    stage.complete(verb, keyspace, &output, &title);
+    struck
+}

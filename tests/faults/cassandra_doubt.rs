@@ -1,0 +1,112 @@
+//! Conditional writes whose outcome nobody is told of: a serial read decides, there are never two owners, and never a
+//! failure that is none.
+
+use crate::cassandra_every_kind::fingerprint;
+use crate::support::case::expect;
+use crate::support::cassandra::{self, Cluster, Options};
+use crate::support::fingerprint::difference;
+use crate::support::frame_proxy::{At, FrameProxy, Harm};
+use crate::support::kmig::{Output, Project, project};
+
+const ARGS: [&str; 4] = ["up", "--bootstrap", "--lock-wait", "60s"];
+
+#[test]
+fn any_answer_to_a_conditional_write_may_be_lost() {
+    if !cassandra::available() {
+        return;
+    }
+    let cluster = Cluster::start(Options {
+        proxied: true,
+        forgetful: true,
+        ..Options::default()
+    });
+    let line = FrameProxy::start(&cluster);
+    let project = files(1);
+    let run = |keyspace: &str| -> Output {
+        let up = project.kmig(ARGS).env("KMIG_URL", line.url(keyspace));
+        // An answer that is lost is waited for as long as this; and a renewal is none of the writes that are counted.
+        let up = up.env("KMIG_CASSANDRA_REQUEST_TIMEOUT", "2s");
+        up.env("KMIG_CASSANDRA_LEASE", "60s").run()
+    };
+    let quiet = cluster.keyspace();
+    expect("undisturbed", run(&quiet), 0, &[]);
+    let wanted = fingerprint(&cluster, &quiet);
+    // What tells each conditional write from the other requests, whatever keyspace, run and ids it names.
+    for write in [
+        " IF NOT EXISTS USING TTL",
+        " IF epoch = ",
+        "SET written = ",
+        "SET owner = null",
+        "DELETE FROM ",
+        "(incarnation, at, run",
+    ] {
+        let keyspace = cluster.keyspace();
+        line.heal();
+        line.harm(At::Sent(write.to_owned()), Harm::Swallow);
+        expect(write, run(&keyspace), 0, &[]);
+        let struck = line.struck_or(|| true);
+        assert!(struck, "nothing was sent like {write}");
+        same(&cluster, write, &keyspace, &wanted);
+    }
+}
+
+#[test]
+fn racing_executors_with_conditional_writes_that_time_out_have_one_owner() {
+    if !cassandra::available() {
+        return;
+    }
+    // One that gives up as soon as it begins: it answers with a timeout, and the write may have been made.
+    let hasty = ["cas_contention_timeout: 1ms", "write_request_timeout: 1ms"];
+    let cluster = Cluster::start(Options {
+        nodes: 3,
+        node_yaml: hasty.map(|line| (1, line.to_owned())).to_vec(),
+        ..Options::default()
+    });
+    let project = files(3);
+    let url = |first: usize, keyspace: &str| {
+        let (first, second) = (cluster.contact(first), cluster.contact(first % 3 + 1));
+        format!("cassandra://{first},{second}/{keyspace}")
+    };
+    let quiet = cluster.keyspace();
+    let output = project.kmig(ARGS).env("KMIG_URL", url(2, &quiet)).run();
+    expect("undisturbed", output, 0, &[]);
+    let wanted = fingerprint(&cluster, &quiet);
+    let keyspace = cluster.keyspace();
+    let running = [1, 2, 1, 3].map(|first| {
+        let up = project.kmig(ARGS).env("KMIG_URL", url(first, &keyspace));
+        up.start()
+    });
+    let outputs = running.map(|running| running.wait());
+    // Who works by the hasty node may have to give up, and says so; a run that says 0 has done it.
+    let done = outputs.iter().filter(|output| output.code == 0).count();
+    assert!(done > 0, "{outputs:#?}");
+    for output in outputs {
+        assert!([0, 1, 6].contains(&output.code), "{output}");
+    }
+    same(&cluster, "a hasty node", &keyspace, &wanted);
+    let owners = cluster.run(&keyspace, "select n from counts where id = 1");
+    assert_eq!(owners, "1");
+}
+
+/// A keyspace is as an undisturbed run leaves it.
+#[track_caller]
+fn same(cluster: &Cluster, title: &str, keyspace: &str, wanted: &[String]) {
+    if let Some(difference) = difference(wanted, &fingerprint(cluster, keyspace)) {
+        panic!("{title}: {difference}");
+    }
+}
+
+fn files(replicas: usize) -> Project {
+    let toml = format!(
+        "[cassandra]\nreplication = {{ class = \"SimpleStrategy\", replication_factor = {replicas} }}\n"
+    );
+    project(&[
+        ("kmig.toml", &toml),
+        (
+            "migrations/core/001_base/up.cql",
+            "CREATE TABLE counts (id int PRIMARY KEY, n counter);\nCREATE TABLE rows (id int PRIMARY KEY, v text);\n\
+             INSERT INTO rows (id, v) VALUES (1, 'a');\n\
+             -- kmig:done-when SELECT n FROM counts WHERE id = 1\nUPDATE counts SET n = n + 1 WHERE id = 1;\n",
+        ),
+    ])
+}

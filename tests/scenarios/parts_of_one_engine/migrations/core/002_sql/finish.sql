@@ -1,0 +1,1 @@
+drop table of_sql;

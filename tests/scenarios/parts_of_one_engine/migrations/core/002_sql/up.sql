@@ -1,0 +1,1 @@
+create table of_sql (id int primary key);

@@ -1,0 +1,1 @@
+create table more_sql (id int primary key);
