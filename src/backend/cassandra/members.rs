@@ -307,6 +307,18 @@ fn list(members: &[Member]) -> String {
     text
 }
 
+/// Those that do not answer, a line each; nothing where all do, or where the coordinator does not tell.
+pub async fn silent(sender: &Sender) -> String {
+    let known = ring(sender, &BTreeSet::new()).await.unwrap_or_default();
+    let members = ask_all(sender, &known).await;
+    let silent = |member: &Member| matches!(member.state, State::Silent(..));
+    let silent: Vec<Member> = members.into_iter().filter(silent).collect();
+    match silent.as_slice() {
+        [] => String::new(),
+        silent => list(silent),
+    }
+}
+
 fn disagree(members: &[Member], within: Duration) -> Error {
     let silent = members
         .iter()

@@ -219,7 +219,7 @@ fn encrypted(error: &io::Error) -> Refusal {
         _ => match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
                 Refusal::new("it ended the TLS session without a word")
-                    .next("check host and port of the url; it may not speak TLS, or want a client certificate")
+                    .next("check host and port of the url; it may not speak TLS, or want a certificate of the client: tls.cert and tls.key in [cassandra]")
             }
             _ => silent(error),
         },

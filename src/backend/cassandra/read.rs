@@ -1,6 +1,8 @@
 //! Reading what is recorded.
 
-use super::names::{Names, literal};
+use super::fault::{Fault, UNAUTHORIZED};
+use super::members;
+use super::names::{Names, identifier};
 use super::query::{Cells, How, Rows, Sender};
 use crate::error::{Error, Result};
 use crate::plan::history::{Applied, History, Origin, Progress};
@@ -47,18 +49,31 @@ pub async fn read(
         true => sender.read_serial(&query).await,
         false => sender.settled(&query, How::default()).await,
     };
-    let rows = answer.map_err(|fault| {
-        let rights = fault.is(super::fault::UNAUTHORIZED);
-        let error = fault.error();
-        match rights {
-            true => error.next(format!(
-                "GRANT SELECT ON KEYSPACE {} TO this role",
-                literal(&names.keyspace).replace('\'', "\"")
-            )),
-            false => error,
-        }
-    })?;
+    let rows = match answer {
+        Ok(rows) => rows,
+        Err(fault) => return Err(unread(sender, names, fault).await),
+    };
     found(&rows)
+}
+
+/// Why what is recorded cannot be read, and which members keep it from being read.
+async fn unread(sender: &Sender, names: &Names, fault: Fault) -> Error {
+    let (rights, replicas) = (fault.is(UNAUTHORIZED), fault.in_doubt());
+    let error = fault.error();
+    if rights {
+        let keyspace = identifier(&names.keyspace);
+        return error.next(format!("GRANT SELECT ON KEYSPACE {keyspace} TO this role"));
+    }
+    if !replicas || error.lost {
+        return error;
+    }
+    let silent = members::silent(sender).await;
+    Error {
+        message: format!("{}{silent}", error.message),
+        now: Some("what is recorded could not be read".to_string()),
+        ..error
+    }
+    .next("nodetool status; once enough replicas answer, the same command")
 }
 
 fn found(rows: &Rows) -> Result<Reading> {
