@@ -275,7 +275,7 @@ impl Cassandra {
     /// The time of the next write: the coordinator's clock, and later than every write of this keyspace's migrations
     /// before, also where the clock of another coordinator was ahead (traps C9).
     async fn next_write_time(&self) -> Result<i64> {
-        let now = super::members::clock(&self.sender).await?;
+        let now = super::clocks::clock(&self.sender).await?;
         Ok(now.max(self.last_write + 1))
     }
 }

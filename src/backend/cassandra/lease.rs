@@ -10,12 +10,13 @@ use super::fault::{Fault, Kind};
 use super::names::literal;
 use super::query::{How, Rows, Sender};
 use super::record::Recorder;
+use super::renewal::{Renewal, Time, renewal_text};
 use super::state::{Owner, fenced};
 use crate::backend::{Ending, Event, Holder, Stop};
 use crate::error::{Error, Exit, Result};
 use crate::machine;
 use crate::run::RunId;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -47,29 +48,6 @@ pub struct Lease {
     ticket: Uuid,
     time: Arc<Time>,
     renewal: JoinHandle<()>,
-}
-
-/// What the renewal and the work share.
-struct Time {
-    /// When the lease runs out, by [`machine::since_boot`].
-    until: Mutex<Duration>,
-    lost: AtomicBool,
-}
-
-impl Time {
-    fn left(&self) -> Duration {
-        let until = self.until.lock().map_or(Duration::ZERO, |until| *until);
-        match self.lost.load(Ordering::SeqCst) {
-            true => Duration::ZERO,
-            false => until.saturating_sub(machine::since_boot()),
-        }
-    }
-
-    fn renewed(&self, until: Duration) {
-        if let Ok(mut known) = self.until.lock() {
-            *known = until;
-        }
-    }
 }
 
 impl Drop for Lease {
@@ -369,72 +347,6 @@ async fn won(sender: &Sender, text: &str, ticket: Uuid, taker: &Taker<'_>) -> Re
         Err(fault) if fault.kind == Kind::Refused => Err(fault.error()),
         Err(_) => Ok(look(taker).await?.ticket == Some(ticket)),
     }
-}
-
-/// The task that renews.
-struct Renewal {
-    sender: Sender,
-    text: Box<dyn Fn(i64) -> String + Send + Sync>,
-    ticket: Uuid,
-    lease: String,
-    ttl: Duration,
-    time: Arc<Time>,
-}
-
-impl Renewal {
-    async fn run(self) {
-        let mut beat = 0;
-        let mut pause = self.ttl / 3;
-        loop {
-            tokio::time::sleep(pause).await;
-            beat += 1;
-            let sent = machine::since_boot();
-            let renewed = match self.sender.read(&(self.text)(beat)).await {
-                Ok(rows) => Some(rows.applied()),
-                Err(_) => match self.sender.read_serial(&self.lease).await {
-                    Ok(rows)
-                        if rows.first().and_then(|row| row.uuid("ticket")) != Some(self.ticket) =>
-                    {
-                        Some(false)
-                    }
-                    // Ours still, and it may have been renewed or not: the next try tells.
-                    _ => None,
-                },
-            };
-            match renewed {
-                Some(true) => {
-                    self.time.renewed(sent + self.ttl);
-                    pause = self.ttl / 3;
-                }
-                Some(false) => {
-                    self.time.lost.store(true, Ordering::SeqCst);
-                    return;
-                }
-                None => pause = (self.ttl / 20).max(Duration::from_millis(20)),
-            }
-        }
-    }
-}
-
-fn renewal_text(
-    recorder: &Recorder,
-    run: &RunId,
-    (ticket, since): (Uuid, i64),
-    ttl: Duration,
-) -> Box<dyn Fn(i64) -> String + Send + Sync> {
-    let (owner, by) = (literal(&run.to_string()), literal(&recorder.by));
-    let application = literal(&run.application(&recorder.by));
-    let head = format!(
-        "UPDATE {} USING TTL {} SET owner = {owner}, ticket = {ticket}, executed_by = {by}, application = {application}",
-        recorder.names.lease,
-        ttl.as_secs()
-    );
-    let incarnation = recorder.incarnation;
-    Box::new(move |beat| {
-        format!(
-            "{head}, since = {since}, beat = {beat} WHERE incarnation = {incarnation} IF ticket = {ticket}"
-        )
-    })
 }
 
 /// Refuses another serial level than the one that is stored: two levels exclude nobody (traps C5).

@@ -3,7 +3,7 @@
 //! The driver asks only nodes that it has connections to, so a node that is down does not count for it. Here every member
 //! counts until it is removed from the ring (cassandra.md §3.1, traps C7, C10).
 
-use super::query::{How, Sender};
+use super::query::Sender;
 use crate::backend::{Event, Stop};
 use crate::error::{Error, Result};
 use futures_util::future::join_all;
@@ -23,10 +23,7 @@ const POLL_MAX: Duration = Duration::from_millis(200);
 const RING: Duration = Duration::from_secs(1);
 
 /// How long one member's answer is awaited: one that is paused does not hold up the look at the others.
-const ANSWER: Duration = Duration::from_secs(2);
-
-/// How far clocks may be apart (traps C7).
-pub const SKEW_MAX_MS: i64 = 500;
+pub const ANSWER: Duration = Duration::from_secs(2);
 
 /// One member of the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -366,155 +363,5 @@ fn one_version(members: &[Member]) -> Result<()> {
     .next("finish the rolling upgrade of the cluster, then the same command"))
 }
 
-/// Refuses clocks that are too far apart: a drop by one coordinator would lose against an older create by another
-/// (traps C7), and the lease is judged by all of them.
-///
-/// # Errors
-/// The clocks, member by member.
-pub async fn one_time(sender: &Sender, members: &[Member]) -> Result<()> {
-    let asked = members.iter().map(|member| async move {
-        let before = Instant::now();
-        let query = "SELECT toTimestamp(now()) AS now FROM system.local";
-        let rows = sender.ask_member(member.id, query, ANSWER).await;
-        let took = before.elapsed();
-        let now = rows.ok()?.first()?.number("now")?;
-        Some((member, now, before, took))
-    });
-    let clocks: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
-    let Some(start) = clocks.iter().map(|(_, _, before, _)| *before).min() else {
-        return Ok(());
-    };
-    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    // Each clock lies between its reading less the whole round trip and its reading.
-    let range = |(_, now, before, took): &(&Member, i64, Instant, Duration)| {
-        let read = now - ms(before.duration_since(start));
-        (read - ms(*took), read)
-    };
-    let ranges: Vec<(i64, i64)> = clocks.iter().map(range).collect();
-    let latest_low = ranges.iter().map(|(low, _)| *low).max().unwrap_or_default();
-    let earliest_high = ranges
-        .iter()
-        .map(|(_, high)| *high)
-        .min()
-        .unwrap_or_default();
-    let apart = latest_low - earliest_high;
-    if apart <= SKEW_MAX_MS {
-        return Ok(());
-    }
-    let first = ranges
-        .iter()
-        .map(|(_, high)| *high)
-        .min()
-        .unwrap_or_default();
-    let lines: String = clocks
-        .iter()
-        .zip(&ranges)
-        .map(|((member, ..), (_, high))| {
-            format!(
-                "\n  {}: {} ms ahead of the earliest",
-                member.address,
-                high - first
-            )
-        })
-        .collect();
-    Err(Error::failed(format!(
-        "the clocks of the members are {apart} ms apart, more than {SKEW_MAX_MS} ms:{lines}"
-    ))
-    .now("nothing was run")
-    .next("set the clocks right (NTP, chrony), then the same command"))
-}
-
-/// The coordinator's clock, in microseconds since 1970.
-///
-/// # Errors
-/// It does not answer.
-pub async fn clock(sender: &Sender) -> Result<i64> {
-    let rows = sender
-        .send(
-            "SELECT toTimestamp(now()) AS now FROM system.local",
-            How {
-                consistency: Some(scylla::statement::Consistency::One),
-                ..How::default()
-            },
-        )
-        .await
-        .map_err(super::fault::Fault::error)?;
-    let now = rows.first().and_then(|row| row.number("now"));
-    now.map(|ms| ms * 1000)
-        .ok_or_else(|| Error::failed("the coordinator tells no time"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_not_known_to_all_is_disputed() {
-        let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
-        let all = BTreeSet::from([one, two, three]);
-        let few = BTreeSet::from([two, three]);
-        assert_eq!(difference(&all, [&all, &all].into_iter()), BTreeSet::new());
-        // The coordinator does not know of one, or another does not.
-        let odd = BTreeSet::from([one]);
-        assert_eq!(difference(&few, [&few, &all].into_iter()), odd);
-        assert_eq!(difference(&all, [&few, &all].into_iter()), odd);
-    }
-
-    #[test]
-    fn members_that_have_left_do_not_count() {
-        // As nodetool removenode, assassinate and decommission leave them in system_views.gossip_info.
-        for status in [
-            "removed,d20676c1-a3c5-43db-a64c-35b9052e21c6,1795548000000",
-            "removing,d20676c1-a3c5-43db-a64c-35b9052e21c6",
-            "LEFT,-9223372036854775808,1795548000000",
-        ] {
-            assert!(gone(status), "{status}");
-        }
-        // One that is down, starts, moves or leaves still has its part of the schema.
-        for status in [
-            "NORMAL,-9223372036854775808",
-            "shutdown,true",
-            "BOOT,1",
-            "LEAVING,1",
-            "MOVING,1",
-            "hibernate,true",
-            "",
-        ] {
-            assert!(!gone(status), "{status}");
-        }
-    }
-
-    fn member(release: &str, state: State) -> Member {
-        Member {
-            id: Uuid::nil(),
-            address: "127.0.0.1".into(),
-            datacenter: "dc1".into(),
-            release: release.into(),
-            state,
-        }
-    }
-
-    #[test]
-    fn one_that_is_silent_never_agrees() {
-        let one = Uuid::from_u128(1);
-        let up = || member("5.0.9", State::Up(one));
-        assert!(agreed(&[up(), up()]));
-        assert!(!agreed(&[up(), member("5.0.9", State::Up(Uuid::nil()))]));
-        // Also where its last version, as others have heard it, is the same (cassandra.md §3.1).
-        let silent = member("5.0.9", State::Silent(Some(one), "down".into()));
-        assert!(!agreed(&[up(), silent]));
-        assert!(!agreed(&[]));
-    }
-
-    #[test]
-    fn only_major_and_minor_version_must_be_one() {
-        let ring = |releases: [&str; 2]| {
-            let members = releases.map(|release| member(release, State::Up(Uuid::nil())));
-            one_version(&members).is_ok()
-        };
-        assert!(ring(["5.0.9", "5.0.2"]));
-        assert!(ring(["5.0.9", "5.0-rc1"]));
-        assert!(!ring(["5.0.9", "4.1.10"]));
-        assert!(!ring(["4.1.10", "4.0.19"]));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod clocks;
 pub mod connect;
 mod ddl;
 mod dml;
@@ -20,11 +21,13 @@ mod read;
 mod record;
 mod recover;
 mod remove;
+mod renewal;
 mod replicas;
 mod resume;
 pub mod rights;
 mod schema;
 mod setup;
+mod sight;
 mod state;
 mod tables;
 pub mod target;
@@ -95,7 +98,7 @@ pub struct Cassandra {
     /// The schema change that comes right behind the one that is being run.
     next: Option<Act>,
     /// What was seen for it when that one was proved.
-    sighted: Option<(Act, ddl::Sight)>,
+    sighted: Option<(Act, sight::Sight)>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
     /// What stopped runs left open, likewise.

@@ -104,7 +104,7 @@ impl Cassandra {
         let Some(written) = intent.write_time else {
             return Ok(());
         };
-        let now = super::members::clock(&self.sender).await?;
+        let now = super::clocks::clock(&self.sender).await?;
         let age = (now - written) / 1_000_000;
         for write in statement.act.writes() {
             let keyspace = write.table.keyspace.as_deref();

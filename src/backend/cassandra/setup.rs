@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, Kind};
 use super::lease::{self, Taker};
-use super::members::{self, Member};
+use super::members::Member;
 use super::query::How;
 use super::tables::{self, Own};
-use super::{Cassandra, names::identifier, replicas, rights};
+use super::{Cassandra, clocks, names::identifier, replicas, rights};
 use crate::backend::Event;
 use crate::error::{Error, Result};
 use crate::machine;
@@ -36,7 +36,7 @@ impl Cassandra {
                 ..error
             }
         })?;
-        members::one_time(&self.sender, &members).await?;
+        clocks::one_time(&self.sender, &members).await?;
         let at = self.sender.coordinator;
         self.own = tables::look(&self.sender, &self.recorder.names, at).await?;
         self.permitted().await?;
