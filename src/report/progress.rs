@@ -92,6 +92,15 @@ impl Progress {
             Event::Waiting(Some(holder)) => {
                 self.say(&format!("waiting for another executor: {holder}"));
             }
+            Event::Orphan(holder, _) if holder.leases => {
+                let why = match holder.gone {
+                    true => "is dead",
+                    false => "has not renewed its lease for as long as it lasts",
+                };
+                self.say(&format!(
+                    "the executor that holds the lock {why}: {holder}; its lease is taken over"
+                ));
+            }
             Event::Orphan(holder, ending) => {
                 let what = match ending {
                     Ending::Told => "its server process is ended".to_string(),

@@ -7,6 +7,7 @@ mod cassandra_bootstrap;
 mod cassandra_crash;
 mod cassandra_crowds;
 mod cassandra_doubt;
+mod cassandra_edited;
 mod cassandra_every_kind;
 mod cassandra_lease;
 mod cassandra_nodes;
