@@ -98,7 +98,8 @@ pub trait Backend {
     /// What is there under the name of each of these objects.
     async fn find(&mut self, wanted: &[&Wanted<'_>]) -> Result<Vec<Vec<Thing>>>;
 
-    /// Drops these and kmig's own tables, in one transaction: all of them or, where anything else depends on one, none.
+    /// Drops these and what kmig has recorded; on Postgres in one transaction: all of them or, where anything else depends
+    /// on one, none. On Cassandra a reset that stops in the middle is all that can be run until it is complete.
     /// What is gone already is fine.
     async fn remove(&mut self, things: &[Thing], tell: &mut dyn FnMut(Event)) -> Result<()>;
 
