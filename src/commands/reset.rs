@@ -232,7 +232,8 @@ fn nothing(database: &Database) -> Answer {
 fn page(picture: &Picture, database: &str, before: bool) -> String {
     let what = if before { "Would drop" } else { "Dropped" };
     let objects = count(picture.drop.len(), "object");
-    let mut text = format!("{what} {objects} of the database {database}, and what kmig has recorded");
+    let mut text =
+        format!("{what} {objects} of the database {database}, and what kmig has recorded");
     text += if picture.drop.is_empty() { "." } else { ":" };
     for thing in &picture.drop {
         text += &format!("\n  {}", called(thing));

@@ -31,6 +31,7 @@ fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     let most = Verb::ALL.map(|verb| stage.requests(verb)).into_iter().max();
     let turns = match std::env::var_os("KMIG_EVERY_POINT") {

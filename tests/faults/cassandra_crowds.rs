@@ -19,6 +19,7 @@ fn racing_executors_make_a_keyspace_once_and_lose_no_write() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let cluster = Cluster::start(Options {
         nodes: NODES,
         forgetful: true,

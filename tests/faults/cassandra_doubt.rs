@@ -15,6 +15,7 @@ fn any_answer_to_a_conditional_write_may_be_lost() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let cluster = Cluster::start(Options {
         proxied: true,
         forgetful: true,
@@ -55,6 +56,7 @@ fn racing_executors_with_conditional_writes_that_time_out_have_one_owner() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     // One that gives up as soon as it begins: it answers with a timeout, and the write may have been made.
     let hasty = ["cas_contention_timeout: 1ms", "write_request_timeout: 1ms"];
     let cluster = Cluster::start(Options {

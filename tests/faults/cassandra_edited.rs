@@ -61,6 +61,7 @@ fn what_was_sent_is_not_replaced_by_what_its_file_says_now() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     let sent = "CREATE TABLE words (id int PRIMARY KEY, a text);\n";
     // Behind the intent, and behind the statement itself.
@@ -110,6 +111,7 @@ fn a_list_that_was_being_written_is_there_once() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     let next = "INSERT INTO notes (id, tags) VALUES (1, ['p', 'q']);\nUPDATE notes SET tags = ['r', 's'] WHERE id = 2;\n";
     for at in ["VALUES (1, ['p'", "tags = ['r'"] {

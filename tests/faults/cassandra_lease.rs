@@ -124,6 +124,7 @@ fn a_stopped_holder_is_waited_for_and_writes_nothing_once_another_took_over() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     let running = stage.stopped("4s", "CREATE TABLE two");
     let since = Instant::now();
@@ -153,6 +154,7 @@ fn a_holder_that_is_proved_dead_is_not_waited_for_and_a_stranger_is() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     stage.stopped("60s", "CREATE TABLE two").kill();
     let up = |lease: &str, wait: &str| {
@@ -184,6 +186,7 @@ fn a_lease_has_all_its_columns_as_long_as_it_lives_and_its_holder_is_named() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     let mut running = stage.stopped("600s", "CREATE TABLE two");
     expect(
@@ -221,6 +224,7 @@ fn a_lease_expires_as_a_whole_after_renewals() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     // Renewals come at thirds of the lease, and pass.
     let swallowed = At::Sent("CREATE TABLE two".to_owned());
@@ -253,6 +257,7 @@ fn a_lease_that_is_broken_stops_its_holder() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     let lease = "20s";
     let running = stage.stopped(lease, "CREATE TABLE two");
@@ -272,6 +277,7 @@ fn a_longer_lease_than_ones_own_is_waited_for() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let stage = Stage::new();
     // It renews once in 8 s, and has two thirds of its lease left then.
     let running = stage.stopped("24s", "CREATE TABLE two");

@@ -1,6 +1,6 @@
 //! What the modules about nodes of Cassandra share: a ring of three behind a proxy, and a keyspace with a project.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::support::case::expect;
@@ -43,11 +43,10 @@ pub struct Ring {
 /// The ring of all tests of this process, whole again: each test has it alone. None where there is no Cassandra.
 pub fn ring() -> Option<(&'static Ring, MutexGuard<'static, ()>)> {
     static RING: OnceLock<Ring> = OnceLock::new();
-    static TURN: Mutex<()> = Mutex::new(());
     if !cassandra::available() {
         return None;
     }
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = cassandra::turn();
     let ring = RING.get_or_init(|| {
         let cluster = Cluster::start(Options {
             nodes: 3,

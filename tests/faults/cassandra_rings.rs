@@ -38,6 +38,7 @@ fn members_of_several_versions_are_named_and_nothing_is_changed() {
     if !cassandra::available() || !cassandra::available_in(Version::V4_1) {
         return;
     }
+    let _turn = cassandra::turn();
     let cluster = Cluster::start(Options {
         nodes: 2,
         versions: vec![(2, Version::V4_1)],
@@ -74,6 +75,7 @@ fn clocks_that_are_apart_are_told_and_nothing_is_changed() {
     if !cassandra::available() {
         return;
     }
+    let _turn = cassandra::turn();
     let cluster = Cluster::start(Options {
         nodes: 2,
         clocks: vec![(2, 60_000)],

@@ -13,7 +13,7 @@
 //! ```
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 mod claim;
@@ -102,6 +102,13 @@ pub fn shared() -> &'static Cluster {
             ..Options::default()
         })
     })
+}
+
+/// The turn of a test that runs nodes of its own, or hurts some: three of them need more than a core, and two rings side by
+/// side would only measure the machine.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether tests on real nodes can run. Absence is said aloud, and is a failure where `KMIG_REQUIRE_SERVERS` is set.
