@@ -1,7 +1,7 @@
 //! Who holds the lease, and how a person takes it away.
 
 use super::Cassandra;
-use super::fault::Fault;
+use super::fault::{Fault, INVALID};
 use super::journal::{self, Line};
 use super::lease;
 use super::names::literal;
@@ -20,12 +20,12 @@ impl Cassandra {
             "SELECT * FROM {} WHERE incarnation = {}",
             self.recorder.names.lease, self.recorder.incarnation
         );
-        let rows = self
-            .sender
-            .read_serial(&query)
-            .await
-            .map_err(Fault::error)?;
-        Ok(lease::holder(&rows, &self.options.run))
+        match self.sender.read_serial(&query).await {
+            Ok(rows) => Ok(lease::holder(&rows, &self.options.run)),
+            // The tables are being made: the schema tells of one before the server reads it.
+            Err(fault) if fault.is(INVALID) => Ok(None),
+            Err(fault) => Err(fault.error()),
+        }
     }
 
     /// Who holds the lease, and what its run wrote last.

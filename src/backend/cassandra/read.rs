@@ -1,6 +1,6 @@
 //! Reading what is recorded.
 
-use super::fault::{Fault, UNAUTHORIZED};
+use super::fault::{Fault, INVALID, UNAUTHORIZED};
 use super::members;
 use super::names::{Names, identifier};
 use super::query::{Cells, How, Rows, Sender};
@@ -51,6 +51,8 @@ pub async fn read(
     };
     let rows = match answer {
         Ok(rows) => rows,
+        // The table is being made: the schema tells of it before the server reads it. Nothing stands in it.
+        Err(fault) if fault.is(INVALID) && !serial => return Ok(Reading::default()),
         Err(fault) => return Err(unread(sender, names, fault).await),
     };
     found(&rows)
