@@ -53,7 +53,7 @@ fn any_answer_to_a_conditional_write_may_be_lost() {
 
 #[test]
 #[ignore = "with a node that gives up within a millisecond, no run may come to its end on a busy machine"]
-fn racing_executors_with_conditional_writes_that_time_out_have_one_owner() {
+fn racing_executors_beside_a_hasty_node_have_one_owner() {
     if !cassandra::available() {
         return;
     }
