@@ -214,8 +214,7 @@ impl Cassandra {
             match holds {
                 Holds::Yes => {}
                 Holds::Untold if taken => {}
-                Holds::Untold => return Proof::Untold,
-                Holds::No => return Proof::NotThere,
+                Holds::Untold | Holds::No => return Proof::NotThere,
                 Holds::Differs(why) => {
                     return Proof::Differs(format!("at {}: {why}", member.address));
                 }
@@ -309,5 +308,4 @@ enum Proof {
     Done,
     NotThere,
     Differs(String),
-    Untold,
 }

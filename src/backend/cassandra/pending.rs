@@ -130,7 +130,7 @@ impl Cassandra {
         Ok(units.iter().map(|(_, count)| count).sum())
     }
 
-    /// Writes state under the lease, and lines of the journal beside it.
+    /// Writes state under the lease, and then lines of the journal.
     ///
     /// # Errors
     /// The lease is lost, or the cluster does not answer.

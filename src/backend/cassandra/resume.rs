@@ -16,7 +16,7 @@ impl Cassandra {
     /// Whether a statement that an earlier run was sending has taken effect.
     ///
     /// # Errors
-    /// It has, and the file says something else now; or what is there is neither.
+    /// The file says something else now; or what is there is neither.
     pub(super) async fn settled(
         &mut self,
         unit: &Unit<'_>,
@@ -53,15 +53,9 @@ impl Cassandra {
             )));
             return Ok(false);
         }
-        let sent = crate::cql::split(&intent.texts.join(";\n"));
-        let act = match sent.statements.as_slice() {
-            // A password is masked in what was journaled, and says nothing of whether the role is there.
-            [only] => only.act.clone(),
-            _ => statement.act.clone(),
-        };
         let members = self.agreement(tell).await?;
-        let claim = claim(&act, &self.recorder.names.keyspace);
-        let object = schema::object(&act);
+        let claim = claim(&statement.act, &self.recorder.names.keyspace);
+        let object = schema::object(&statement.act);
         let found = schema::of_all(&self.sender, &members, &claim.keyspace, object).await?;
         let id = intent.id.map(|id| id.to_string());
         let mut done = !found.is_empty();
@@ -72,9 +66,8 @@ impl Cassandra {
             };
             match verdict {
                 Verdict::Done => {}
-                Verdict::Again => done = false,
-                // Only a done-when could tell, and there is none.
-                Verdict::Untold => done = false,
+                // Of what is untold only a done-when could tell, and there is none.
+                Verdict::Again | Verdict::Untold => done = false,
                 Verdict::Differs(why) => {
                     return Err(Error::failed(format!(
                         "an earlier run was sending this statement; at {} is what it does not make: {why}",
