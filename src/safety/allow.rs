@@ -43,7 +43,7 @@ impl Allowances<'_> {
         let unknown = |allow: &&Allow| find(self.dialect, &allow.rule).is_none();
         let allows = self.each.iter().map(|(_, allow, _)| *allow);
         allows
-            .filter(|allow| unknown(&allow))
+            .filter(|allow| unknown(allow))
             .map(|allow| {
                 let help = match near(self.dialect, &allow.rule) {
                     Some(near) => {

@@ -18,6 +18,7 @@ mod docs;
 mod errors;
 mod frame_proxy;
 mod harness;
+mod observe;
 mod odd_defaults;
 mod odd_files;
 mod pipes;
