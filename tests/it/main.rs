@@ -24,6 +24,7 @@ mod odd_files;
 mod pipes;
 mod psql_split;
 mod review;
+mod safety;
 mod secrets;
 mod session_effects;
 mod tidy;
