@@ -108,6 +108,8 @@ impl Goes {
 pub struct Example {
     /// The first major version of the server that knows the statement; 0 for all.
     pub since: u32,
+    /// The last major version of which `seen` holds; 0 for all.
+    pub until: u32,
     /// What an older batch made, and what it filled: whole statements.
     pub setup: &'static str,
     /// The part that trips the rule.
@@ -125,6 +127,7 @@ impl Example {
     pub const fn up(setup: &'static str, trips: &'static str) -> Self {
         Example {
             since: 0,
+            until: 0,
             setup,
             part: PartKind::Up,
             trips,
@@ -175,6 +178,17 @@ impl Example {
     pub const fn since(mut self, version: u32) -> Self {
         self.since = version;
         self
+    }
+
+    /// The same, of servers up to this major version.
+    pub const fn until(mut self, version: u32) -> Self {
+        self.until = version;
+        self
+    }
+
+    /// Whether it is for servers of this major version.
+    pub const fn fits(&self, version: u32) -> bool {
+        version >= self.since && (self.until == 0 || version <= self.until)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::safety::rule::{
     Example, Goes, Harm,
-    Lock::{AccessExclusive, ShareRowExclusive},
+    Lock::{AccessExclusive, Share, ShareRowExclusive, ShareUpdateExclusive},
     Rule, table,
 };
 use crate::source::{
@@ -17,7 +17,7 @@ table! {
         "Statements of the old version name the table, view or sequence as it was, and fail at once.",
         "Make the new one beside it (a table with a trigger that keeps both alike, or a view under the new name), and drop the old one in the finish part.",
         [Example::up("create table t (id bigint primary key);", "alter table t rename to u;")
-            .locks(&[("u", AccessExclusive)])
+            .locks(&[("t", AccessExclusive)])
             .instead(&[(Up, "create view u as select id from t;")])];
 
     RENAME_COLUMN = "rename-column", Breaks, Finish,
@@ -38,19 +38,21 @@ table! {
         "The old version writes the label as it was and fails, and does not know the one that it reads.",
         "Add the new label with ALTER TYPE … ADD VALUE, move the rows in a later migration, and leave the old label.",
         [Example::up("create type mood as enum ('sad', 'ok');", "alter type mood rename value 'ok' to 'fine';")
+            .locks(&[])
             .instead(&[(Up, "alter type mood add value 'fine';")])];
 
     RENAME_OBJECT = "rename-object", Breaks, Finish,
         "Statements of the old version name the schema, function, type, role or other object as it was, and fail at once.",
         "Make the new one beside it in the up part, and drop or rename the old one in the finish part.",
         [Example::up("create type mood as enum ('sad', 'ok');", "alter type mood rename to feeling;")
+            .locks(&[])
             .instead(&[(Up, "create type feeling as enum ('sad', 'ok');")])];
 
     SET_SCHEMA = "set-schema", Breaks, Finish,
         "The old version looks for the object in its schema, and fails at once.",
         "Leave a view under the old name, or move it in the finish part.",
         [Example::up("create table t (id bigint primary key); create schema app;", "alter table t set schema app;")
-            .locks(&[("app.t", AccessExclusive)])
+            .locks(&[("t", AccessExclusive)])
             .instead(&[(Up, "create view app.t as select id from public.t;")])];
 
     CHANGE_COLUMN_TYPE = "change-column-type", Breaks, Finish,
@@ -78,6 +80,8 @@ table! {
         "Without a default the statement fails as soon as the table has a row, and the old version, which does not know the column, can insert nothing any more.",
         "Give it a constant default, or add it nullable, and SET NOT NULL in the finish part.",
         [Example::up("create table t (id bigint primary key);", "alter table t add column c text not null;")
+            .locks(&[("t", AccessExclusive)])
+            .scans(&["t"])
             .instead(&[(Up, "alter table t add column c text not null default '';")])];
 
     DROP_DEFAULT = "drop-default", Breaks, Finish,
@@ -126,6 +130,8 @@ table! {
         "While it is built, and afterwards, the old version's writes fail wherever they repeat a value. One whose build is killed goes on rejecting them until somebody drops it.",
         "Where no version can write a duplicate by design, say so with an allowance; else build it in the finish part.",
         [Example::up("create table t (id bigint primary key, c text);", "create unique index concurrently t_c_key on t (c);")
+            .locks(&[("t", ShareUpdateExclusive)])
+            .scans(&["t"])
             .instead(&[(Finish, "create unique index concurrently t_c_key on t (c);")])];
 
     ROW_SECURITY = "row-security", Breaks, Finish,
@@ -160,6 +166,7 @@ table! {
         "The old version calls the function, or a trigger or a view does so for it, and gets the new body, volatility, rights or defaults at once.",
         "Make it under a new name or with other arguments. Where nothing of that name is there yet, leave OR REPLACE out; where the behaviour stays what it was, say so with an allowance.",
         [Example::up("create function f() returns int language sql as 'select 1';", "create or replace function f() returns int language sql as 'select 2';")
+            .locks(&[])
             .instead(&[(Up, "create function f2() returns int language sql as 'select 2';")])];
 
     REPLACE_VIEW = "replace-view", Breaks, Declared,
@@ -173,12 +180,14 @@ table! {
         "Once the new version writes the label, the old one reads a label that it does not know.",
         "Let the new version write it only after the finish, or behind a switch. This is only shown, not refused.",
         [Example::up("create type mood as enum ('sad', 'ok');", "alter type mood add value 'fine';")
+            .locks(&[])
             .instead(&[(Up, "alter type mood add value 'fine';")])];
 
     CONSTRAIN_DOMAIN = "constrain-domain", Breaks, Finish,
         "The old version may write what the domain no longer takes; and unless it is NOT VALID, every table that uses the domain is read while writing waits.",
         "ADD CONSTRAINT … NOT VALID in the finish part, VALIDATE CONSTRAINT in a later one.",
         [Example::up("create domain d as int; create table t (id bigint primary key, c d);", "alter domain d add constraint positive check (value > 0);")
+            .locks(&[("t", Share)])
             .scans(&["t"])
             .instead(&[(Finish, "alter domain d add constraint positive check (value > 0) not valid;"), (Finish, "alter domain d validate constraint positive;")])];
 
@@ -186,6 +195,7 @@ table! {
         "The old version reads and writes values of the type as it was: with other attributes, a default or none, it fails or gets others.",
         "Make a new type in the up part, or change it in the finish part.",
         [Example::up("create type pair as (a int, b int);", "alter type pair drop attribute b;")
+            .locks(&[])
             .instead(&[(Up, "create type single as (a int);")])];
 
     DETACH_PARTITION = "detach-partition", Breaks, Finish,
@@ -193,25 +203,32 @@ table! {
         "DETACH PARTITION … CONCURRENTLY in the finish part, in a migration of its own.",
         [Example::up("create table p (id bigint) partition by range (id); create table c partition of p for values from (0) to (10);", "alter table p detach partition c;")
             .locks(&[("p", AccessExclusive), ("c", AccessExclusive)])
+            .since(14)
+            .instead(&[(Finish, "alter table p detach partition c concurrently;")]),
+         Example::up("create table p (id bigint) partition by range (id); create table c partition of p for values from (0) to (10);", "alter table p detach partition c;")
+            .locks(&[("p", AccessExclusive), ("c", ShareUpdateExclusive)])
+            .until(13)
             .instead(&[(Finish, "alter table p detach partition c;")])];
 
     CHANGE_INHERITANCE = "change-inheritance", Breaks, Finish,
         "Rows appear in, or vanish from, what the old version reads of the parent.",
         "Change it in the finish part.",
         [Example::up("create table p (id bigint); create table c (id bigint);", "alter table c inherit p;")
-            .locks(&[("c", AccessExclusive)])
+            .locks(&[("c", AccessExclusive), ("p", ShareUpdateExclusive)])
             .instead(&[(Finish, "alter table c inherit p;")])];
 
     REVOKE = "revoke", Breaks, Finish,
         "The old version may need the right.",
         "Revoke it in the finish part.",
         [Example::up("create table t (id bigint primary key);", "revoke select on t from public;")
+            .locks(&[])
             .instead(&[(Finish, "revoke select on t from public;")])];
 
     ALTER_ROLE = "alter-role", Breaks, Finish,
         "The old version that connects as the role, or has its rights from it, may be shut out, or work under other settings.",
         "Make a role for the new version in the up part, and change the old one in the finish part.",
         [Example::up("create role kmig_example_c;", "alter role kmig_example_c nologin;")
+            .locks(&[])
             .instead(&[(Finish, "alter role kmig_example_c nologin;")])];
 
     CHANGE_OWNER = "change-owner", Breaks, Finish,
@@ -232,6 +249,7 @@ table! {
         "The object is used by the old version, which gets the changed one at once.",
         "Make a new one beside it in the up part, or change it in the finish part.",
         [Example::up("create collation c (locale = 'C');", "alter collation c refresh version;")
+            .locks(&[])
             .instead(&[(Finish, "alter collation c refresh version;")])];
 
     PREPARED_SELECT_STAR = "prepared-select-star", Breaks, Finish,

@@ -45,42 +45,49 @@ table! {
         "Statements of the old version that name the type or domain fail.",
         "Drop it in the finish part, once no column and no function uses it.",
         [Example::up("create type mood as enum ('sad', 'ok');", "drop type mood;")
+            .locks(&[])
             .instead(&[(Finish, "drop type mood;")])];
 
     DROP_FUNCTION = "drop-function", Destructive, Finish,
         "The old version that calls the function, procedure or aggregate fails, and so do defaults, triggers and policies that use it.",
         "Make the new one under a new name or with other arguments in the up part, and drop the old one in the finish part.",
         [Example::up("create function f() returns int language sql as 'select 1';", "drop function f();")
+            .locks(&[])
             .instead(&[(Up, "create function f2() returns int language sql as 'select 2';"), (Finish, "drop function f();")])];
 
     DROP_SCHEMA = "drop-schema", Destructive, Finish,
         "Everything that the old version finds in the schema is gone.",
         "Drop what is in it, object by object, in finish parts, and the empty schema last.",
         [Example::up("create schema app;", "drop schema app;")
+            .locks(&[])
             .instead(&[(Finish, "drop schema app;")])];
 
     DROP_EXTENSION = "drop-extension", Destructive, Finish,
         "The types, functions and operators of the extension are gone under the old version.",
         "Drop it in the finish part.",
         [Example::up("", "drop extension if exists hstore;")
+            .locks(&[])
             .instead(&[(Finish, "drop extension if exists hstore;")])];
 
     DROP_ROLE = "drop-role", Destructive, Finish,
         "The old version that connects as the role, or whose rights come from it, is shut out.",
         "Drop it in the finish part.",
         [Example::up("create role kmig_example_a;", "drop role kmig_example_a;")
+            .locks(&[])
             .instead(&[(Finish, "drop role kmig_example_a;")])];
 
     DROP_OWNED = "drop-owned", Destructive, Finish,
         "Everything that the role owns in this database is dropped, and its rights are revoked, whatever the list is by now.",
         "Name each object and drop it in a finish part.",
         [Example::up("create role kmig_example_b;", "drop owned by kmig_example_b;")
+            .locks(&[])
             .instead(&[(Finish, "drop owned by kmig_example_b;")])];
 
     DROP_OBJECT = "drop-object", Destructive, Finish,
         "Statements of the old version that use the object fail, or mean something else.",
         "Drop it in the finish part.",
         [Example::up("create collation c (locale = 'C');", "drop collation c;")
+            .locks(&[])
             .instead(&[(Finish, "drop collation c;")])];
 
     DROP_CASCADE = "drop-cascade", Destructive, Finish,
@@ -109,6 +116,8 @@ table! {
         "Empty it in the finish part.",
         [Example::up("create table t (id bigint primary key);", "truncate t;")
             .locks(&[("t", AccessExclusive)])
+            .scans(&["t"])
+            .rewrites(&["t"])
             .instead(&[(Finish, "truncate t;")])];
 
     DELETE_ROWS = "delete-rows", Destructive, Finish,
@@ -123,5 +132,6 @@ table! {
         "Fill new columns in the backfill part, guarded by WHERE so that a repeat changes nothing; change old values in the finish part.",
         [Example::up("create table t (id bigint primary key, a int, b int);", "update t set b = a where b is null;")
             .locks(&[("t", RowExclusive)])
+            .scans(&["t"])
             .instead(&[(Backfill, "update t set b = a where b is null;")])];
 }

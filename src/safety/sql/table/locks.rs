@@ -2,7 +2,7 @@
 
 use crate::safety::rule::{
     Example, Goes, Harm,
-    Lock::{AccessExclusive, Share, ShareRowExclusive},
+    Lock::{AccessExclusive, Share, ShareRowExclusive, ShareUpdateExclusive},
     Rule, table,
 };
 use crate::source::{
@@ -25,6 +25,8 @@ table! {
         "IF NOT EXISTS takes an index of that name for done whatever it is: an INVALID one that a killed build left, or one over other columns.",
         "Leave IF NOT EXISTS out: kmig knows by itself whether its index is there and whole. This is only shown, not refused.",
         [Example::up("create table t (id bigint primary key, c text);", "create index concurrently if not exists t_c on t (c);")
+            .locks(&[("t", ShareUpdateExclusive)])
+            .scans(&["t"])
             .instead(&[(Up, "create index concurrently t_c on t (c);")])];
 
     ADD_KEY_BUILDS_INDEX = "add-key-builds-index", Lock, Finish,
@@ -143,6 +145,7 @@ table! {
         "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index over whole columns.",
         [Example::up("create materialized view m as select 1 as one; create unique index m_one on m (one);", "refresh materialized view m;")
             .locks(&[("m", AccessExclusive)])
+            .scans(&["m"])
             .rewrites(&["m"])
             .instead(&[(Up, "refresh materialized view concurrently m;")])];
 
@@ -159,7 +162,7 @@ table! {
         "ATTACH PARTITION reads the table that becomes a partition, and the default partition, while they are locked; and its rows appear in what the old version reads.",
         "Put a CHECK that says the bounds on the table first, NOT VALID and validated, and the opposite one on the default partition; then say so with an allowance. A table of the same batch passes.",
         [Example::up("create table p (id bigint not null) partition by range (id); create table c (id bigint not null);", "alter table p attach partition c for values from (0) to (10);")
-            .locks(&[("c", AccessExclusive)])
+            .locks(&[("c", AccessExclusive), ("p", ShareUpdateExclusive)])
             .scans(&["c"])
             .instead(&[(Up, "create table c2 (id bigint not null);\nalter table p attach partition c2 for values from (10) to (20);")])];
 
