@@ -17,6 +17,9 @@ use kmig::safety::{Known, Scope, Verdict, judge};
 use kmig::source::{Dialect, MigrationSet, load, parse};
 use serde::Deserialize;
 
+/// Notes of SQL that nearly every change of a table trips.
+const UNMARKED: [&str; 2] = ["prepared-select-star", "several-locks"];
+
 /// What a file trips: line and rule.
 type Trips = BTreeSet<(usize, String)>;
 
@@ -37,7 +40,7 @@ fn projects() -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())
         .collect();
-    all.retain(|path| path.is_dir() && dialect(path) == Dialect::Cassandra);
+    all.retain(|path| path.is_dir());
     all.sort();
     all
 }
@@ -93,7 +96,10 @@ fn every_verdict_is_as_it_is_marked() {
         );
         let mut tripped: BTreeMap<&str, Trips> = BTreeMap::new();
         for found in &judgement.found {
-            if matches!(found.verdict, Verdict::Refused | Verdict::Warned) {
+            let shown = matches!(found.verdict, Verdict::Refused | Verdict::Warned);
+            let rule = found.finding.rule;
+            let unmarked = rule.dialect == Dialect::Postgres && UNMARKED.contains(&rule.name);
+            if shown && !unmarked {
                 let text = &found.part.file.text;
                 let line = text[..found.finding.span.start].matches('\n').count() + 1;
                 let trips = tripped.entry(found.part.file.path.as_str()).or_default();

@@ -2,5 +2,5 @@ ALTER TABLE accounts
   --! drop-column
   DROP COLUMN IF EXISTS password,
   ADD COLUMN password_hash TEXT;
---! delete
+--! delete-rows locks-with-work
 DELETE FROM account_roles WHERE grant_date < now() - interval '10 years';

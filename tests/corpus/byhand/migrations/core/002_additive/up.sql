@@ -1,5 +1,6 @@
 alter table billing.customer add column vat_id text;
 alter table billing.customer add column if not exists risk int default 0;
+--! constraint-on-old-column
 alter table billing.invoice add constraint due_after_2000 check (due > '2000-01-01') not valid;
 create statistics billing.country_name (dependencies) on country, name from billing.customer;
 alter table billing.customer alter column country set statistics 500;

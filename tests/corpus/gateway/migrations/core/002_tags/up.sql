@@ -22,7 +22,6 @@ CREATE TABLE IF NOT EXISTS tags (
 
 CREATE INDEX IF NOT EXISTS tags_entity_name_idx ON tags (entity_name);
 
---! replaces-function
 CREATE OR REPLACE FUNCTION sync_tags() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -41,7 +40,7 @@ AS $$
   END;
 $$;
 
---! drop-trigger
+--! change-trigger
 DROP TRIGGER IF EXISTS services_sync_tags_trigger ON services;
 
 DO $$

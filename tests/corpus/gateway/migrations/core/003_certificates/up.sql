@@ -7,7 +7,6 @@ CREATE TABLE IF NOT EXISTS "ca_certificates" (
 
 DO $$
 BEGIN
-  --! references-inline
   ALTER TABLE IF EXISTS ONLY "services" ADD "client_certificate_id" UUID REFERENCES "ca_certificates" ("id");
 EXCEPTION WHEN DUPLICATE_COLUMN THEN
 END;

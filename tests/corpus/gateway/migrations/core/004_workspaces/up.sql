@@ -15,7 +15,7 @@ DO $$
 BEGIN
   --! drop-constraint
   ALTER TABLE IF EXISTS ONLY "services" DROP CONSTRAINT IF EXISTS "services_name_key";
-  --! add-unique
+  --! add-key-builds-index
   ALTER TABLE "services" ADD CONSTRAINT "services_name_unique" UNIQUE ("name", "host");
 EXCEPTION WHEN DUPLICATE_TABLE THEN
 END$$;

@@ -4,5 +4,5 @@ BEGIN
 EXCEPTION WHEN duplicate_column THEN
 END;
 $$;
---! unique-index-concurrent
+--! unique-index
 CREATE UNIQUE INDEX CONCURRENTLY routes_cache_key_idx ON routes (cache_key);

@@ -6,7 +6,7 @@ EXCEPTION WHEN UNDEFINED_COLUMN THEN
 END$$;
 --! drop-table
 DROP TABLE IF EXISTS "cluster_events";
---! delete
+--! delete-rows locks-with-work
 DELETE FROM routes WHERE service_id IS NULL;
---! update
+--! locks-with-work update-rows
 UPDATE services SET protocol = 'https' WHERE port = 443;

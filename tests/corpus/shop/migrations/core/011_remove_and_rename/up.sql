@@ -4,5 +4,4 @@ ALTER TABLE "users" DROP COLUMN "last_seen";
 ALTER TABLE "orders" RENAME COLUMN "note" TO "remark";
 --! rename-table
 ALTER TABLE "items" RENAME TO "line_items";
---! rename-index
 ALTER INDEX "index_orders_on_user_id" RENAME TO "index_orders_on_customer";
