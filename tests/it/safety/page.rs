@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use kmig::safety::rule::{Example, Rule, rules};
 use kmig::safety::Harm;
+use kmig::safety::rule::{Example, Rule, rules};
 use kmig::source::Dialect;
 
 const HEAD: &str = "# Safety rules
@@ -35,7 +35,13 @@ fn page() -> String {
         let _ = writeln!(page, "## {language}\n\n| rule | saves from |\n|---|---|");
         for harm in Harm::ALL {
             for rule in rules(dialect).filter(|rule| rule.harm == harm) {
-                let _ = writeln!(page, "| [{0}](#{1}) | {2} |", rule.name, anchor(rule), harm.words());
+                let _ = writeln!(
+                    page,
+                    "| [{0}](#{1}) | {2} |",
+                    rule.name,
+                    anchor(rule),
+                    harm.words()
+                );
             }
         }
         page.push('\n');
@@ -56,7 +62,12 @@ fn anchor(rule: &Rule) -> String {
 
 fn section(page: &mut String, rule: &Rule) {
     let _ = writeln!(page, "### {}\n\n{}\n", rule.name, rule.why);
-    let _ = writeln!(page, "Instead: {} Goes {}.\n", rule.instead, rule.goes.words());
+    let _ = writeln!(
+        page,
+        "Instead: {} Goes {}.\n",
+        rule.instead,
+        rule.goes.words()
+    );
     for example in rule.examples {
         code(page, rule, example);
     }
@@ -81,7 +92,11 @@ fn code(page: &mut String, rule: &Rule, example: &Example) {
     if let Some(seen) = &example.seen {
         let mut told: Vec<String> = Vec::new();
         for (relation, lock) in seen.locks {
-            told.push(format!("{} on `{relation}` ({})", lock.mode(), lock.words()));
+            told.push(format!(
+                "{} on `{relation}` ({})",
+                lock.mode(),
+                lock.words()
+            ));
         }
         let named = |relations: &[&str]| relations.join("`, `");
         if !seen.scans.is_empty() {
@@ -100,7 +115,11 @@ fn code(page: &mut String, rule: &Rule, example: &Example) {
             if at > 0 {
                 page.push('\n');
             }
-            let _ = writeln!(page, "-- {part} part{}", if at > 0 { " of the next migration" } else { "" });
+            let _ = writeln!(
+                page,
+                "-- {part} part{}",
+                if at > 0 { " of the next migration" } else { "" }
+            );
             let _ = writeln!(page, "{text}");
         }
         page.push_str("```\n\n");

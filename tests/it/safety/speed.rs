@@ -18,14 +18,22 @@ fn thousand(count: usize) -> MigrationSet {
             )
         })
         .collect();
-    let parts: Vec<_> = texts.iter().map(|text| (PartKind::Up, text.as_str())).collect();
+    let parts: Vec<_> = texts
+        .iter()
+        .map(|text| (PartKind::Up, text.as_str()))
+        .collect();
     migrations(Dialect::Postgres, &parts).expect("in order")
 }
 
 fn time(set: &MigrationSet) -> Duration {
     let since = Instant::now();
     let scopes = Scope::each(&set.migrations);
-    let judgement = judge(Dialect::Postgres, &scopes, &Known::default(), Against::Files);
+    let judgement = judge(
+        Dialect::Postgres,
+        &scopes,
+        &Known::default(),
+        Against::Files,
+    );
     assert_eq!(judgement.refused().count(), 0);
     since.elapsed()
 }
