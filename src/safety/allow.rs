@@ -4,7 +4,7 @@ use super::{Finding, find, near};
 use crate::directive::Allow;
 use crate::error::Diagnostic;
 use crate::place::Place;
-use crate::source::{Dialect, Part};
+use crate::source::{Dialect, MigrationSet, Part};
 
 /// The allowances of a part, and which of them were needed.
 pub struct Allowances<'a> {
@@ -38,25 +38,6 @@ impl Allowances<'_> {
         Some(allow.reason.clone())
     }
 
-    /// Those that name no rule.
-    pub fn unknown(&self) -> Vec<Diagnostic> {
-        let unknown = |allow: &&Allow| find(self.dialect, &allow.rule).is_none();
-        let allows = self.each.iter().map(|(_, allow, _)| *allow);
-        allows
-            .filter(|allow| unknown(allow))
-            .map(|allow| {
-                let help = match near(self.dialect, &allow.rule) {
-                    Some(near) => {
-                        format!("did you mean {near}? kmig check --explain {near} tells of it")
-                    }
-                    None => "kmig check --explain lists the rules".to_string(),
-                };
-                self.at(allow, format!("there is no safety rule {}", allow.rule))
-                    .help(help)
-            })
-            .collect()
-    }
-
     /// Those that nothing needs.
     pub fn unneeded(&self) -> Vec<Diagnostic> {
         let unneeded = self
@@ -77,4 +58,26 @@ impl Allowances<'_> {
     fn at(&self, allow: &Allow, message: String) -> Diagnostic {
         Diagnostic::at(Place::span(&self.part.file, allow.span), message)
     }
+}
+
+/// The allowances of a set that name no rule: such a name covers nothing, whatever its writer believes.
+pub fn unknown(dialect: Dialect, set: &MigrationSet) -> Vec<Diagnostic> {
+    let parts = set.migrations.iter().flat_map(|found| found.parts.values());
+    let unknown = parts.flat_map(|part| {
+        let allowances = of(dialect, part, 0);
+        let each = allowances.each.iter();
+        each.filter(|(_, allow, _)| find(dialect, &allow.rule).is_none())
+            .map(|(_, allow, _)| {
+                let message = format!("there is no safety rule {}", allow.rule);
+                let help = match near(dialect, &allow.rule) {
+                    Some(near) => {
+                        format!("did you mean {near}? kmig check --explain {near} tells of it")
+                    }
+                    None => "kmig check --explain lists the rules".to_string(),
+                };
+                allowances.at(allow, message).help(help)
+            })
+            .collect::<Vec<_>>()
+    });
+    unknown.collect()
 }

@@ -69,22 +69,20 @@ pub enum Verdict {
 pub struct Judgement<'a> {
     /// All findings, in walk order.
     pub found: Vec<Found<'a>>,
-    /// Allowances that name no rule: errors in the files.
-    pub unknown: Vec<Diagnostic>,
     /// Allowances that nothing needs.
     pub unneeded: Vec<Diagnostic>,
 }
 
-impl Judgement<'_> {
+impl<'a> Judgement<'a> {
     /// What stands in the way of a run.
-    pub fn refused(&self) -> impl Iterator<Item = &Found<'_>> {
+    pub fn refused(&self) -> impl Iterator<Item = &Found<'a>> {
         self.found
             .iter()
             .filter(|found| found.verdict == Verdict::Refused)
     }
 
     /// The allowances that are used, with their reasons.
-    pub fn allowed(&self) -> impl Iterator<Item = (&Found<'_>, &str)> {
+    pub fn allowed(&self) -> impl Iterator<Item = (&Found<'a>, &str)> {
         self.found.iter().filter_map(|found| match &found.verdict {
             Verdict::Allowed(reason) => Some((found, reason.as_str())),
             _ => None,
@@ -146,6 +144,5 @@ fn one_part<'a>(
             verdict,
         });
     }
-    judgement.unknown.extend(allowances.unknown());
     judgement.unneeded.extend(allowances.unneeded());
 }

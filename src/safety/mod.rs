@@ -9,9 +9,12 @@ pub mod cql;
 pub mod judge;
 pub mod known;
 pub mod rule;
+mod scope;
 pub mod sql;
+pub mod tell;
 
-pub use judge::{Found, Judgement, Scope, Verdict, judge};
+pub use allow::unknown;
+pub use judge::{Against, Found, Judgement, Scope, Verdict, judge};
 pub use known::Known;
 pub use rule::{Goes, Harm, Rule, find, near, rules};
 
@@ -73,3 +76,6 @@ impl Finding {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

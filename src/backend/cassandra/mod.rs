@@ -379,6 +379,10 @@ impl Backend for Cassandra {
         Ok(())
     }
 
+    async fn known(&mut self, _words: &[String]) -> Result<crate::safety::Known> {
+        Ok(crate::safety::Known::default())
+    }
+
     async fn holder(&mut self) -> Result<Option<Holder>> {
         self.lease_holder().await
     }

@@ -61,7 +61,7 @@ table! {
     SERVER_SETTINGS = "server-settings", NotForMigration, Nowhere,
         "ALTER SYSTEM, and settings of a database or role, change the server for everybody, outlive the migration and are taken back by nobody.",
         "Let those who run the server set it.",
-        [Example::up("", "alter system set work_mem = '64MB';")];
+        [Example::up("", "-- kmig:done-when select true\nalter system set work_mem = '64MB';")];
 
     DATABASES = "databases", NotForMigration, Nowhere,
         "Databases and tablespaces are made and dropped outside of transactions, for the whole server.",
@@ -91,6 +91,6 @@ table! {
     NAME_TOO_LONG = "name-too-long", NotForMigration, Nowhere,
         "The server cuts names behind 63 bytes without an error, so that two long names become one.",
         "Use a shorter name.",
-        [Example::up("", "create table a123456789b123456789c123456789d123456789e123456789f123456789 (id bigint);")
+        [Example::up("", "create table a123456789b123456789c123456789d123456789e123456789f123456789abcd (id bigint);")
             .locks(&[])];
 }
