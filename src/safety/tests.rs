@@ -1,8 +1,8 @@
-//! The table against the classifier: what each rule's examples trip, and that what stands for them passes.
+//! What passes and what trips, statement by statement. (The examples of the table: `tests/it/safety`.)
 
 use super::judge::{Against, Found, Scope, Verdict, judge};
 use super::known::Known;
-use super::rule::{Example, rules};
+use super::rule::rules;
 use crate::source::load::{Content, Entry, Folder};
 use crate::source::{Dialect, MigrationSet, PartKind, parse};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,66 +63,6 @@ fn refused(text: &str, known: &Known) -> BTreeSet<&'static str> {
 fn check(text: &str, expected: &[&str]) {
     let found = refused(text, &Known::default());
     assert_eq!(found, expected.iter().copied().collect(), "{text}");
-}
-
-#[test]
-fn every_example_trips_its_rule_and_what_stands_for_it_passes() {
-    let mut wrong = Vec::new();
-    for rule in rules(Dialect::Postgres) {
-        assert!(!rule.examples.is_empty(), "{} has no example", rule.name);
-        for example in rule.examples {
-            wrong.extend(trips(rule.name, example));
-            for (kind, text) in example.instead {
-                let set = set(Dialect::Postgres, &[&[(PartKind::Up, ""), (*kind, text)]]);
-                let known = known_by(example);
-                let left = findings(&set, &known)
-                    .into_iter()
-                    .filter(|(_, verdict, _)| *verdict == Verdict::Refused)
-                    .map(|(name, _, words)| {
-                        format!("{}: instead trips {name} at {words}", rule.name)
-                    });
-                wrong.extend(left);
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// What a database would show after the set-up of an example.
-fn known_by(example: &Example) -> Known {
-    let mut known = Known::default();
-    if example.setup.contains("create domain positive") {
-        known.schema = Some("public".into());
-        known
-            .checked_domains
-            .insert(("public".into(), "positive".into()));
-    }
-    known
-}
-
-fn trips(rule: &str, example: &Example) -> Option<String> {
-    let parts: &[(PartKind, &str)] = &[(PartKind::Up, ""), (example.part, example.trips)];
-    let parts = if example.part == PartKind::Up {
-        &parts[1..]
-    } else {
-        parts
-    };
-    let set = set(Dialect::Postgres, &[parts]);
-    let scopes = Scope::each(&set.migrations);
-    let known = known_by(example);
-    let judged = judge(Dialect::Postgres, &scopes, &known, Against::Database);
-    let part = set.migrations[0].part(example.part).expect("the part");
-    let last = part.len() - 1;
-    let hit = judged
-        .found
-        .iter()
-        .any(|found| found.finding.rule.name == rule && found.finding.statement == last);
-    let names: Vec<_> = judged
-        .found
-        .iter()
-        .map(|found| found.finding.rule.name)
-        .collect();
-    (!hit).then(|| format!("{rule}: `{}` trips {names:?}", example.trips))
 }
 
 #[test]

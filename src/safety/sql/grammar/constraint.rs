@@ -90,7 +90,7 @@ fn binds(walk: &mut Walk<'_>, table: &Name, columns: &[String], span: crate::pla
             "it binds what the old version writes to {}: {what}",
             shown(table)
         );
-        walk.find(&changes::CONSTRAINT_ON_OLD_COLUMN, span, message);
+        walk.note(&changes::CONSTRAINT_ON_OLD_COLUMN, span, message);
     }
 }
 
