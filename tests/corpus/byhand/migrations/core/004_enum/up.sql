@@ -1,2 +1,2 @@
---! add-enum-value
+--! add-enum-value?
 alter type billing.state add value if not exists 'void' after 'paid';

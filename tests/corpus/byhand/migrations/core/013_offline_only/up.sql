@@ -2,7 +2,7 @@
 alter table billing.event_2025 set unlogged;
 --! rewrite-table
 cluster billing.invoice using invoice_due;
---! rewrite-table
+--! rewrite-table several-locks?
 alter table billing.invoice set tablespace fast;
 --! lock-table
 lock table billing.invoice in share mode;

@@ -4,5 +4,5 @@ alter sequence billing.number restart with 1;
 alter sequence billing.number as integer;
 --! change-identity
 alter table billing.customer alter column id drop identity;
---! drop-sequence
+--! drop-sequence several-locks?
 drop sequence billing.number;

@@ -4,5 +4,5 @@ alter table billing.country set schema public;
 alter schema billing rename to accounting;
 --! rename-object
 alter type billing.state rename to invoice_state;
---! replication
+--! replication several-locks?
 alter table billing.invoice replica identity full;

@@ -4,7 +4,7 @@ drop type billing.state;
 drop domain if exists billing.cents;
 --! drop-view
 drop materialized view billing.turnover;
---! drop-schema drop-cascade
+--! drop-cascade drop-schema
 drop schema billing cascade;
 --! drop-extension
 drop extension if exists hstore;

@@ -1,6 +1,7 @@
 -- Tags of services and routes, in a table of their own that triggers keep in step.
 DO $$
 BEGIN
+  --! prepared-select-star?
   ALTER TABLE IF EXISTS ONLY "services" ADD "tags" TEXT[];
 EXCEPTION WHEN DUPLICATE_COLUMN THEN
   -- Do nothing, accept existing state
@@ -20,8 +21,10 @@ CREATE TABLE IF NOT EXISTS tags (
   tags        TEXT[]
 );
 
+--! index-not-concurrent several-locks?
 CREATE INDEX IF NOT EXISTS tags_entity_name_idx ON tags (entity_name);
 
+--! replace-function
 CREATE OR REPLACE FUNCTION sync_tags() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

@@ -1,5 +1,6 @@
 DO $$
 BEGIN
+  --! prepared-select-star?
   ALTER TABLE "routes" ADD COLUMN "cache_key" TEXT;
 EXCEPTION WHEN duplicate_column THEN
 END;

@@ -4,7 +4,7 @@ BEGIN
   ALTER TABLE IF EXISTS ONLY "services" DROP COLUMN "path";
 EXCEPTION WHEN UNDEFINED_COLUMN THEN
 END$$;
---! drop-table
+--! drop-table several-locks?
 DROP TABLE IF EXISTS "cluster_events";
 --! delete-rows locks-with-work
 DELETE FROM routes WHERE service_id IS NULL;

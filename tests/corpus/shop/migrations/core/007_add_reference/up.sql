@@ -1,3 +1,4 @@
+--! prepared-select-star?
 ALTER TABLE "orders" ADD "coupon_id" bigint;
 CREATE TABLE "coupons" ("id" bigserial primary key, "code" character varying, "percent" integer);
 --! add-foreign-key-validated

@@ -1,6 +1,6 @@
 --! drop-column
 ALTER TABLE "users" DROP COLUMN "last_seen";
---! rename-column
+--! rename-column several-locks?
 ALTER TABLE "orders" RENAME COLUMN "note" TO "remark";
 --! rename-table
 ALTER TABLE "items" RENAME TO "line_items";

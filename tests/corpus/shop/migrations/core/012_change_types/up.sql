@@ -1,6 +1,6 @@
 --! change-column-type
 ALTER TABLE "users" ALTER COLUMN "role" TYPE bigint;
---! change-column-type
+--! change-column-type several-locks?
 ALTER TABLE "items" ALTER COLUMN "sku" TYPE character varying(10);
 --! change-column-type
 ALTER TABLE "items" ALTER COLUMN "sku" TYPE text;
