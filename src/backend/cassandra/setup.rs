@@ -57,12 +57,20 @@ impl Cassandra {
         Ok(())
     }
 
+    /// The datacenter of the coordinator, which a local level is meant for.
+    fn datacenter(&self) -> &str {
+        let own = self.sender.coordinator;
+        let member = self.members.iter().find(|member| member.id == own);
+        member.map_or("?", |member| &member.datacenter)
+    }
+
     pub(super) fn taker(&self) -> Taker<'_> {
         Taker {
             sender: &self.sender,
             recorder: &self.recorder,
             run: &self.options.run,
             ttl: self.options.lease,
+            serial: lease::serial_word(self.sender.serial, self.datacenter()),
             stop: &self.options.stop,
         }
     }
