@@ -45,6 +45,7 @@ use crate::plan::history::{Applied, History, Progress};
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
 use crate::run::RunId;
+use crate::safety::Known;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
@@ -305,6 +306,10 @@ impl Backend for Cassandra {
         self.write_with(&texts, &lines).await?;
         self.took(batch, set, Progress::Executed);
         Ok(())
+    }
+
+    async fn known(&mut self, _words: &[String]) -> Result<Known> {
+        Ok(Known::default())
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
