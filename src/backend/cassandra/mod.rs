@@ -49,7 +49,7 @@ use crate::safety::Known;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
-use members::Known;
+use members::Ring;
 use names::Names;
 use query::Sender;
 use record::Recorder;
@@ -96,7 +96,7 @@ pub struct Cassandra {
     own: Own,
     lease: Option<lease::Lease>,
     /// Those who agreed last.
-    members: Known,
+    members: Ring,
     /// The schema change that comes right behind the one that is being run.
     next: Option<Act>,
     /// What was seen for it when that one was proved.
@@ -150,7 +150,7 @@ impl Cassandra {
             options,
             own: Own::Missing,
             lease: None,
-            members: Known::default(),
+            members: Ring::default(),
             next: None,
             sighted: None,
             rows: BTreeMap::new(),
