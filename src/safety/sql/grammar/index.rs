@@ -31,7 +31,7 @@ pub fn create(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
             .known
             .relation(table.schema.as_deref(), &table.name)
             .is_some_and(|relation| relation.partitioned);
-        if !concurrently && !(only && partitioned) {
+        if !(concurrently || only && partitioned) {
             let message = format!(
                 "nobody writes to {} until it is built{}",
                 shown(&table),
