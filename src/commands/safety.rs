@@ -66,6 +66,6 @@ pub fn passed<'a>(judgement: &Judgement<'a>) -> Result<Vec<Allowed<'a>>> {
 pub fn show(context: &Context, found: &[Diagnostic]) {
     for diagnostic in found {
         let style = context.progress.style();
-        context.progress.say(problem(diagnostic, style).trim_end());
+        context.progress.tell(problem(diagnostic, style).trim_end());
     }
 }

@@ -191,6 +191,13 @@ impl Progress {
         }
     }
 
+    /// Several lines that say themselves what they are.
+    pub fn tell(&self, text: &str) {
+        if !self.quiet {
+            self.line(text);
+        }
+    }
+
     /// Ends the line of a question that got no answer.
     pub fn end_line(&self) {
         drop(writeln!(std::io::stderr()));

@@ -1,6 +1,7 @@
 //! Judges parts, batch by batch: which statements trip which rules, which of them are allowed, what is refused.
 
 use super::allow;
+use super::before::Before;
 use super::{Finding, Harm, Known, Weight, cql, sql};
 use crate::error::Diagnostic;
 use crate::source::{Dialect, Migration, Part, PartKind};
@@ -12,12 +13,16 @@ pub struct Scope<'a> {
     pub members: Vec<&'a Migration>,
     /// The parts that are to be judged, each with its first statement that is not done.
     pub judged: Vec<(&'a Migration, PartKind, usize)>,
+    /// What migrations ahead of the batch make.
+    pub before: Before<'a>,
 }
 
 impl<'a> Scope<'a> {
     /// Each migration as a batch of its own, with all its parts: what is known without a database.
     pub fn each(migrations: &'a [Migration]) -> Vec<Self> {
-        let scope = |migration: &'a Migration| Scope {
+        let before = Before::new(migrations);
+        let scope = |(at, migration): (usize, &'a Migration)| Scope {
+            before: before.of([at]),
             members: vec![migration],
             judged: migration
                 .parts
@@ -25,7 +30,7 @@ impl<'a> Scope<'a> {
                 .map(|&kind| (migration, kind, 0))
                 .collect(),
         };
-        migrations.iter().map(scope).collect()
+        migrations.iter().enumerate().map(scope).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //! never called safe.
 
 mod allow;
+mod before;
 pub mod cql;
 pub mod judge;
 pub mod known;

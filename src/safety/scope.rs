@@ -1,9 +1,10 @@
 //! Which parts are judged together: those of a plan, with the batch that they belong to.
 
+use super::before::Before;
 use super::judge::Scope;
 use crate::plan::history::{History, Progress};
 use crate::plan::{Batch, Plan};
-use crate::source::{MigrationId, MigrationSet, PartKind};
+use crate::source::{Migration, MigrationId, MigrationSet, PartKind};
 use std::collections::BTreeSet;
 
 impl<'a> Scope<'a> {
@@ -22,14 +23,17 @@ impl<'a> Scope<'a> {
             own.is_some() && steps.iter().any(|step| number(step) == own)
         };
         let is_member = |id: &MigrationId| steps.contains(id) || taken.contains(id) || recorded(id);
-        let members = set.migrations.iter().filter(|found| is_member(&found.id));
+        let members = set.migrations.iter().enumerate();
+        let members = members.filter(|(_, found)| is_member(&found.id));
+        let (places, members): (Vec<usize>, Vec<&Migration>) = members.unzip();
         let judged = plan.steps.iter().filter_map(|step| {
             let migration = set.get(&step.id)?;
             Some((migration, step.part, step.from))
         });
         Scope {
-            members: members.collect(),
+            members,
             judged: judged.collect(),
+            before: Before::new(&set.migrations).of(places),
         }
     }
 
@@ -49,7 +53,12 @@ impl<'a> Scope<'a> {
             is_new(id) || applied(id).is_some_and(|applied| expanding.contains(&applied.batch))
         };
         let mut scope = Scope::default();
-        for migration in set.migrations.iter().filter(|found| is_member(&found.id)) {
+        let mut places = Vec::new();
+        for (at, migration) in set.migrations.iter().enumerate() {
+            if !is_member(&migration.id) {
+                continue;
+            }
+            places.push(at);
             scope.members.push(migration);
             if !is_new(&migration.id) {
                 continue;
@@ -63,6 +72,7 @@ impl<'a> Scope<'a> {
                 scope.judged.push((migration, kind, done));
             }
         }
+        scope.before = Before::new(&set.migrations).of(places);
         scope
     }
 

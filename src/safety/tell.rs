@@ -25,8 +25,10 @@ impl Found<'_> {
 
 fn help(found: &Found<'_>, stops: bool) -> String {
     let rule = found.finding.rule;
-    let mut help = rule.why.to_string();
-    let _ = write!(help, "\n{}", rule.instead);
+    let mut help = match stops {
+        true => format!("{}\n{}", rule.why, rule.instead),
+        false => format!("kmig check --explain {} tells why", rule.name),
+    };
     if let Some(statement) = &found.finding.rewritten {
         let _ = write!(help, "\n    {}", statement.replace('\n', "\n    "));
     }
@@ -41,7 +43,7 @@ fn help(found: &Found<'_>, stops: bool) -> String {
 /// What to type where a finding stops a run.
 fn way_on(rule: &Rule) -> String {
     let belongs = match rule.goes {
-        Goes::Nowhere => String::new(),
+        Goes::Nowhere | Goes::Declared => String::new(),
         goes => format!("it belongs {}; ", goes.words()),
     };
     format!(

@@ -3,3 +3,5 @@
 mod corpus;
 mod examples;
 mod files;
+mod page;
+mod speed;

@@ -45,7 +45,6 @@ use crate::plan::history::{Applied, History, Progress};
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
 use crate::run::RunId;
-use crate::safety::Known;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
@@ -308,8 +307,8 @@ impl Backend for Cassandra {
         Ok(())
     }
 
-    async fn known(&mut self, _words: &[String]) -> Result<Known> {
-        Ok(Known::default())
+    async fn known(&mut self, _words: &[String]) -> Result<crate::safety::Known> {
+        Ok(crate::safety::Known::default())
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

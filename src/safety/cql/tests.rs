@@ -39,6 +39,7 @@ fn tripped(members: &[&str], known: &Known) -> Vec<String> {
             .map(|member| (member, PartKind::Up, 0))
             .collect(),
         members: members.iter().collect(),
+        ..Scope::default()
     };
     let found = findings(&scope, known);
     let found = found.iter().enumerate().flat_map(|(part, found)| {
@@ -220,6 +221,7 @@ fn the_parts_run_in_their_order() {
     let scope = Scope {
         members: vec![&all[0]],
         judged: vec![(&all[0], PartKind::Undo, 0), (&all[0], PartKind::Finish, 1)],
+        ..Scope::default()
     };
     let found = findings(&scope, &Known::default());
     let each = found

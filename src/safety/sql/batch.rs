@@ -70,6 +70,10 @@ pub struct Batch {
     attached: BTreeSet<(Key, &'static str, String)>,
     /// CHECK (column IS NOT NULL) constraints: by table and name, with the column and whether it was validated.
     pub not_null: BTreeMap<(Key, String), (String, bool)>,
+    /// Columns of the batch in old tables that have a default.
+    pub defaulted: BTreeSet<(Key, String)>,
+    /// Columns of the batch in old tables that are NOT NULL.
+    pub required: BTreeSet<(Key, String)>,
     /// Functions, by name.
     pub routines: BTreeMap<Key, Vec<Routine>>,
     /// Domains with a constraint.

@@ -2,10 +2,12 @@
 
 use super::batch::{Batch, Space};
 use crate::place::Span;
+use crate::safety::before::Before;
 use crate::safety::rule::Lock;
 use crate::safety::{Finding, Known, Rule};
 use crate::source::PartKind;
 use crate::sql::Name;
+use crate::sql::made::Kind;
 use std::collections::BTreeSet;
 
 /// A walk over statements in order.
@@ -14,6 +16,10 @@ pub struct Walk<'k> {
     pub known: &'k Known,
     /// What was made so far.
     pub batch: Batch,
+    /// What migrations ahead of the batch make.
+    pub before: &'k Before<'k>,
+    /// Whether the statement was run earlier: then the database shows its effect, and says nothing of what was before.
+    pub done: bool,
     /// The kind of the part.
     pub kind: PartKind,
     /// The statement's index.
@@ -91,6 +97,31 @@ impl Walk<'_> {
     /// Whether a name is of a relation that the old version may know.
     pub fn old(&self, relation: &Name) -> bool {
         !self.batch.made(Space::Relation, relation)
+    }
+
+    /// Whether something of that name may have been there before the batch: what the database shows, or the files.
+    pub fn there(&self, space: Space, name: &Name) -> bool {
+        let kind = match space {
+            Space::Relation => Kind::Table,
+            Space::Type => Kind::Type,
+            Space::Function => Kind::Function,
+            Space::Schema => Kind::Schema,
+            Space::Other("extension") => Kind::Extension,
+            Space::Role | Space::Other(_) => return true,
+        };
+        let Some(key) = self.batch.key(space, name) else {
+            return true;
+        };
+        if let (false, Some(functions), Some(schema)) =
+            (self.done, &self.known.functions, key.schema)
+        {
+            match space {
+                Space::Relation => return self.known.relation(Some(&schema), &key.name).is_some(),
+                Space::Function => return functions.contains(&(schema, key.name)),
+                _ => {}
+            }
+        }
+        self.before.makes(kind, &name.name)
     }
 
     /// Notes a lock that others wait for, on a relation that the old version may know.

@@ -1,7 +1,7 @@
 //! ALTER of anything but tables, REVOKE, and statements that are judged as a whole.
 
 use super::super::batch::Space;
-use super::super::table::{changes, locks};
+use super::super::table::{changes, drops, locks};
 use super::super::walk::{Walk, shown};
 use super::not_understood;
 use super::tree::{self, RELATION, Source, has, has_below};
@@ -35,11 +35,7 @@ pub fn revoke(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     }
     if has(node, K::CASCADE) {
         let message = "CASCADE revokes what others were granted by the role as well";
-        walk.find(
-            &super::super::table::drops::DROP_CASCADE,
-            source.head(node),
-            message,
-        );
+        walk.find(&drops::DROP_CASCADE, source.head(node), message);
     }
     whole(
         walk,
@@ -225,6 +221,10 @@ fn other(walk: &mut Walk<'_>, node: &SyntaxNode, label: &str, span: Span) -> Opt
         K::ALTER_DOMAIN if has(node, K::ADD_CONSTRAINT) || has(node, K::SET_NOT_NULL) => (
             &changes::CONSTRAIN_DOMAIN,
             format!("it binds what the old version writes as {label}"),
+        ),
+        K::ALTER_DOMAIN if has(node, K::DROP_CONSTRAINT) => (
+            &drops::DROP_CONSTRAINT,
+            format!("the old version relies on the constraint of {label}"),
         ),
         K::ALTER_DOMAIN => (
             &changes::CHANGE_TYPE,

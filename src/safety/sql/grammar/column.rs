@@ -77,6 +77,15 @@ pub fn add(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: &Syntax
     select_star(walk, table, span);
     if !has(node, K::IF_NOT_EXISTS) {
         walk.batch.make_column(table, &column);
+        if let Some(key) = walk.batch.key(Space::Relation, table) {
+            let of = (key, column);
+            if default.is_some() || generated.is_some() || serial {
+                walk.batch.defaulted.insert(of.clone());
+            }
+            if not_null {
+                walk.batch.required.insert(of);
+            }
+        }
     }
 }
 
@@ -147,7 +156,10 @@ fn checked_domain(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: 
         return;
     };
     let live = (key.schema.clone().unwrap_or_default(), key.name.clone());
-    if walk.batch.checked_domains.contains(&key) || walk.known.checked_domains.contains(&live) {
+    if walk.batch.checked_domains.contains(&key)
+        || walk.known.checked_domains.contains(&live)
+        || walk.before.makes_checked_domain(&key.name)
+    {
         let message = format!(
             "{} is a domain with a constraint, so {} is rewritten{}",
             shown(&name),
@@ -246,12 +258,19 @@ pub fn alter(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: &Synt
             );
             walk.find(&changes::SET_NOT_NULL, span, message);
         }
+        K::SET_NOT_NULL if !fills_itself(walk, table, &column) => {
+            let message = format!("{label} has no default, and the old version does not fill it");
+            walk.find(&changes::ADD_COLUMN_NOT_NULL, span, message);
+        }
         K::SET_NOT_NULL => {
             // From 12 on a validated CHECK spares the scan.
             let shown_by_check = walk.version() >= 12 && walk.batch.shown_not_null(table, &column);
             if !shown_by_check {
                 let message = format!("{} is read to the end{}", shown(table), walk.size(table));
                 walk.find(&locks::SET_NOT_NULL_SCANS, span, message);
+            }
+            if let Some(key) = walk.batch.key(Space::Relation, table) {
+                walk.batch.required.insert((key, column));
             }
         }
         K::SET_STATISTICS
@@ -263,6 +282,16 @@ pub fn alter(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: &Synt
         K::SET_EXPRESSION if new => {
             let message = format!("{} is rewritten{}", shown(table), walk.size(table));
             walk.find(&locks::STORED_GENERATED, span, message);
+        }
+        K::DROP_DEFAULT if new && is_required(walk, table, &column) => {
+            let message = format!("{label} is NOT NULL, and the old version does not fill it");
+            walk.find(&changes::ADD_COLUMN_NOT_NULL, span, message);
+        }
+        K::SET_DEFAULT if new => {
+            if let Some(key) = walk.batch.key(Space::Relation, table) {
+                walk.batch.defaulted.insert((key, column));
+            }
+            return;
         }
         _ if new => {}
         K::DROP_NOT_NULL => {
@@ -295,6 +324,17 @@ pub fn alter(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: &Synt
         ),
     }
     children(walk, source, &action);
+}
+
+/// Whether a new column has a default, which stands in where the old version leaves it out.
+fn fills_itself(walk: &Walk<'_>, table: &Name, column: &str) -> bool {
+    let key = walk.batch.key(Space::Relation, table);
+    key.is_some_and(|key| walk.batch.defaulted.contains(&(key, column.to_string())))
+}
+
+fn is_required(walk: &Walk<'_>, table: &Name, column: &str) -> bool {
+    let key = walk.batch.key(Space::Relation, table);
+    key.is_some_and(|key| walk.batch.required.contains(&(key, column.to_string())))
 }
 
 /// ALTER COLUMN TYPE.

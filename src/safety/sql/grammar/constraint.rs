@@ -47,6 +47,7 @@ pub fn add(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: &Syntax
                     walk.size(table)
                 );
                 walk.find(&locks::ADD_KEY_BUILDS_INDEX, span, message);
+                unique(walk, table, &over(K::NAME_REF), span);
             }
         }
         K::EXCLUDE_CONSTRAINT => {
@@ -56,6 +57,7 @@ pub fn add(walk: &mut Walk<'_>, source: &Source<'_>, table: &Name, node: &Syntax
                 walk.size(table)
             );
             walk.find(&locks::ADD_EXCLUDE, span, message);
+            binds(walk, table, &over(K::NAME_REF), span);
         }
         // Postgres 18: NOT NULL as a constraint with a name, which may be NOT VALID.
         K::NOT_NULL_CONSTRAINT => {
@@ -88,7 +90,19 @@ fn binds(walk: &mut Walk<'_>, table: &Name, columns: &[String], span: crate::pla
             "it binds what the old version writes to {}: {what}",
             shown(table)
         );
-        walk.find(&changes::CONSTRAINT_ON_OLD_COLUMN, span, message);
+        walk.note(&changes::CONSTRAINT_ON_OLD_COLUMN, span, message);
+    }
+}
+
+/// A key over a column that the old version writes makes its writes fail where they repeat values.
+fn unique(walk: &mut Walk<'_>, table: &Name, columns: &[String], span: crate::place::Span) {
+    let known = |column: &&String| !walk.batch.made_column(table, column);
+    if columns.is_empty() || columns.iter().any(|column| known(&column)) {
+        let message = format!(
+            "writes of the old version that repeat a value of {} fail",
+            shown(table)
+        );
+        walk.find(&changes::UNIQUE_INDEX, span, message);
     }
 }
 

@@ -9,9 +9,10 @@ use crate::safety::rule::Lock;
 use crate::sql::Name;
 use squawk_syntax::{SyntaxKind as K, SyntaxNode};
 
-/// Whether a CREATE certainly makes something: not where it takes what is there.
-fn makes(node: &SyntaxNode) -> bool {
-    !has(node, K::IF_NOT_EXISTS) && !has(node, K::OR_REPLACE)
+/// Whether a CREATE certainly makes something: IF NOT EXISTS and OR REPLACE may take what is there.
+fn makes(walk: &Walk<'_>, node: &SyntaxNode, space: Space, name: &Name) -> bool {
+    let lenient = has(node, K::IF_NOT_EXISTS) || has(node, K::OR_REPLACE);
+    !lenient || !walk.there(space, name)
 }
 
 fn is_temporary(node: &SyntaxNode) -> bool {
@@ -20,7 +21,7 @@ fn is_temporary(node: &SyntaxNode) -> bool {
 
 /// Notes a relation that is made.
 fn make_relation(walk: &mut Walk<'_>, node: &SyntaxNode, name: &Name) {
-    if !makes(node) {
+    if !makes(walk, node, Space::Relation, name) {
         return;
     }
     match is_temporary(node) {
@@ -78,7 +79,7 @@ pub fn table(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
 
 /// The sequences of serial and identity columns have a name that the server makes of theirs.
 fn owned_sequences(walk: &mut Walk<'_>, node: &SyntaxNode, table: &Name) {
-    if !makes(node) {
+    if !makes(walk, node, Space::Relation, table) {
         return;
     }
     for column in below(node, K::COLUMN) {
@@ -109,7 +110,7 @@ pub fn table_as(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     if let Some(name) = name {
         make_relation(walk, node, &name);
     }
-    if has_below(node, K::RELATION_FROM_ITEM) && !has_below(node, K::WITH_NO_DATA) {
+    if rows::reads_old(walk, node) && !has_below(node, K::WITH_NO_DATA) {
         rows::work(walk, source.head(node));
     }
 }
@@ -120,7 +121,8 @@ pub fn view(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
         return;
     };
     if has(node, K::OR_REPLACE) && walk.old(&name) {
-        if known_absent(walk, &name) {
+        if !walk.there(Space::Relation, &name) {
+            make_relation(walk, node, &name);
             return;
         }
         let message = format!(
@@ -133,17 +135,6 @@ pub fn view(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     make_relation(walk, node, &name);
 }
 
-/// Whether the database shows that there is no relation of that name.
-fn known_absent(walk: &Walk<'_>, name: &Name) -> bool {
-    let asked = walk.known.functions.is_some();
-    asked
-        && walk
-            .known
-            .relation(name.schema.as_deref(), &name.name)
-            .is_none()
-        && walk.batch.path == Path::Session
-}
-
 /// CREATE FUNCTION and CREATE PROCEDURE. Their bodies are judged where they are called.
 pub fn routine(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     let Some(name) = tree::named(node, &[K::FUNCTION_NAME, K::PROCEDURE_NAME]) else {
@@ -152,13 +143,10 @@ pub fn routine(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     let arguments = child(node, K::PARAM_LIST)
         .map(|list| arguments(&list))
         .unwrap_or_default();
-    let mut certain = true;
-    if has(node, K::OR_REPLACE) {
-        certain = routine_absent(walk, &name);
-        if !certain && !walk.batch.made(Space::Function, &name) {
-            let message = format!("whoever calls {}() gets this body at once", shown(&name));
-            walk.find(&changes::REPLACE_FUNCTION, source.head(node), message);
-        }
+    let certain = makes(walk, node, Space::Function, &name);
+    if !certain && !walk.batch.made(Space::Function, &name) {
+        let message = format!("whoever calls {}() gets this body at once", shown(&name));
+        walk.find(&changes::REPLACE_FUNCTION, source.head(node), message);
     }
     let Some(key) = walk.batch.key(Space::Function, &name) else {
         return;
@@ -174,17 +162,6 @@ pub fn routine(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     let routines = walk.batch.routines.entry(key).or_default();
     routines.retain(|other| other.arguments != routine.arguments);
     routines.push(routine);
-}
-
-fn routine_absent(walk: &Walk<'_>, name: &Name) -> bool {
-    let Some(functions) = &walk.known.functions else {
-        return false;
-    };
-    let key = walk.batch.key(Space::Function, name);
-    key.is_some_and(|key| {
-        key.schema
-            .is_some_and(|schema| !functions.contains(&(schema, key.name)))
-    })
 }
 
 /// The arguments that a call gives, as they are written, in small letters, without defaults.
@@ -267,8 +244,8 @@ pub fn rule(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
 /// CREATE SCHEMA, with what it makes inside.
 pub fn schema(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     let name = below(node, K::SCHEMA).find_map(|schema| tree::name(&schema));
-    if makes(node)
-        && let Some(name) = &name
+    if let Some(name) = &name
+        && makes(walk, node, Space::Schema, name)
     {
         walk.batch.make(Space::Schema, name);
     }
@@ -304,6 +281,7 @@ pub fn plain(kind: K) -> Option<(Space, K)> {
         }
         K::CREATE_TEXT_SEARCH_PARSER => (Space::Other("text search"), K::TEXT_SEARCH_PARSER),
         K::CREATE_TEXT_SEARCH_TEMPLATE => (Space::Other("text search"), K::TEXT_SEARCH_TEMPLATE),
+        K::CREATE_OPERATOR => (Space::Other("operator"), K::OP),
         K::CREATE_OPERATOR_FAMILY => (Space::Other("operator family"), K::OP_FAMILY_NAME),
         K::CREATE_OPERATOR_CLASS => (Space::Other("operator class"), K::OP_CLASS_NAME),
         _ => return None,
@@ -321,7 +299,7 @@ pub fn object(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
         return;
     }
     let name = tree::named(node, &[kind]).or_else(|| tree::named(node, &RELATION));
-    let Some(name) = name.filter(|_| makes(node)) else {
+    let Some(name) = name.filter(|name| makes(walk, node, space, name)) else {
         return;
     };
     walk.batch.make(space, &name);

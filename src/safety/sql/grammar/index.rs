@@ -145,6 +145,7 @@ pub fn reindex(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     if name.as_ref().is_some_and(|name| !walk.old(name)) {
         return;
     }
+    rows::work(walk, source.head(node));
     let option = below(node, K::REINDEX_OPTION_CONCURRENTLY).next();
     let off = |option: &SyntaxNode| {
         let text = tree::plain(option);

@@ -18,13 +18,18 @@ pub fn query(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
     let outermost = node
         .parent()
         .is_none_or(|parent| parent.kind() == K::SOURCE_FILE);
-    if outermost && reads_tables(node) {
+    if outermost && reads_old(walk, node) {
         work(walk, source.head(node));
     }
 }
 
-fn reads_tables(node: &SyntaxNode) -> bool {
-    node.kind() == K::TABLE || has_below(node, K::RELATION_FROM_ITEM)
+/// Whether a statement reads a table that the batch did not make, and so may be large.
+pub fn reads_old(walk: &Walk<'_>, node: &SyntaxNode) -> bool {
+    let read = below(node, K::RELATION_FROM_ITEM);
+    node.kind() == K::TABLE
+        || read
+            .into_iter()
+            .any(|item| old(walk, tree::relation(&item).as_ref()))
 }
 
 /// Tells of work on rows while the transaction holds a lock that others wait for.
@@ -76,7 +81,7 @@ pub fn insert(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
         walk.find(&drops::UPDATE_ROWS, source.head(update), message);
     }
     children(walk, source, node);
-    if reads_tables(node) {
+    if reads_old(walk, node) {
         work(walk, source.head(node));
     }
 }
@@ -106,7 +111,9 @@ pub fn update(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
         walk.find(&drops::UPDATE_ROWS, source.head(node), message);
     }
     children(walk, source, node);
-    work(walk, source.head(node));
+    if old(walk, table.as_ref()) || reads_old(walk, node) {
+        work(walk, source.head(node));
+    }
 }
 
 /// Whether a condition names one of the columns that are set.
@@ -128,7 +135,9 @@ pub fn delete(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
         walk.find(&drops::DELETE_ROWS, source.head(node), message);
     }
     children(walk, source, node);
-    work(walk, source.head(node));
+    if old(walk, table.as_ref()) || reads_old(walk, node) {
+        work(walk, source.head(node));
+    }
 }
 
 /// MERGE.

@@ -121,7 +121,7 @@ table! {
 
     CONSTRAINT_ON_OLD_COLUMN = "constraint-on-old-column", Breaks, Finish,
         "A CHECK or a foreign key binds what the old version writes from that moment, NOT VALID or not: NOT VALID only spares the rows that are there.",
-        "Put it into the finish part. Where every version is known to write what it demands, say so with an allowance and add it NOT VALID.",
+        "Put it into the finish part unless every version writes what it demands; and add it NOT VALID. This is only shown, not refused: kmig cannot know what the old version writes.",
         [Example::up("create table t (id bigint primary key, c int);", "alter table t add constraint positive check (c > 0) not valid;")
             .locks(&[("t", AccessExclusive)])
             .instead(&[(Finish, "alter table t add constraint positive check (c > 0) not valid;"), (Finish, "alter table t validate constraint positive;")])];

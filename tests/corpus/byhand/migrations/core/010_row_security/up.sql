@@ -1,3 +1,4 @@
+--! row-security
 create policy own on billing.customer for select using (name = current_user);
 --! row-security
 alter table billing.customer enable row level security;

@@ -1,10 +1,10 @@
---! set-unlogged
+--! rewrite-table
 alter table billing.event_2025 set unlogged;
---! cluster
+--! rewrite-table
 cluster billing.invoice using invoice_due;
---! set-tablespace
+--! rewrite-table several-locks?
 alter table billing.invoice set tablespace fast;
 --! lock-table
 lock table billing.invoice in share mode;
---! server-wide
+--! server-settings
 alter database shop set work_mem = '1GB';

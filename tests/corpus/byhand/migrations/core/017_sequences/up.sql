@@ -2,7 +2,7 @@
 alter sequence billing.number restart with 1;
 --! alter-sequence
 alter sequence billing.number as integer;
---! drop-identity
+--! change-identity
 alter table billing.customer alter column id drop identity;
---! drop-sequence
+--! drop-sequence several-locks?
 drop sequence billing.number;

@@ -1,8 +1,8 @@
 --! set-schema
 alter table billing.country set schema public;
---! rename-schema
+--! rename-object
 alter schema billing rename to accounting;
---! rename-type
+--! rename-object
 alter type billing.state rename to invoice_state;
---! replica-identity
+--! replication several-locks?
 alter table billing.invoice replica identity full;

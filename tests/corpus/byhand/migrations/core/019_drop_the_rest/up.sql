@@ -1,10 +1,10 @@
 --! drop-type
 drop type billing.state;
---! drop-domain
+--! drop-type
 drop domain if exists billing.cents;
---! drop-materialized-view
+--! drop-view
 drop materialized view billing.turnover;
---! drop-schema cascade
+--! drop-cascade drop-schema
 drop schema billing cascade;
 --! drop-extension
 drop extension if exists hstore;

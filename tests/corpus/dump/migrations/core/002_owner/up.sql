@@ -1,4 +1,4 @@
---! owner
+--! change-owner
 ALTER TABLE public.film OWNER TO postgres;
---! drop-trigger
+--! change-trigger
 DROP TRIGGER touched ON public.film;

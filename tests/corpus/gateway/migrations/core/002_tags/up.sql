@@ -1,6 +1,7 @@
 -- Tags of services and routes, in a table of their own that triggers keep in step.
 DO $$
 BEGIN
+  --! prepared-select-star?
   ALTER TABLE IF EXISTS ONLY "services" ADD "tags" TEXT[];
 EXCEPTION WHEN DUPLICATE_COLUMN THEN
   -- Do nothing, accept existing state
@@ -20,9 +21,10 @@ CREATE TABLE IF NOT EXISTS tags (
   tags        TEXT[]
 );
 
+--! index-not-concurrent several-locks?
 CREATE INDEX IF NOT EXISTS tags_entity_name_idx ON tags (entity_name);
 
---! replaces-function
+--! replace-function
 CREATE OR REPLACE FUNCTION sync_tags() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -41,7 +43,7 @@ AS $$
   END;
 $$;
 
---! drop-trigger
+--! change-trigger
 DROP TRIGGER IF EXISTS services_sync_tags_trigger ON services;
 
 DO $$

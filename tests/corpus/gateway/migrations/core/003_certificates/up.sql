@@ -5,9 +5,10 @@ CREATE TABLE IF NOT EXISTS "ca_certificates" (
   "tags"        TEXT[]
 );
 
+--! several-locks?
 DO $$
 BEGIN
-  --! references-inline
+  --! prepared-select-star? references-old-table
   ALTER TABLE IF EXISTS ONLY "services" ADD "client_certificate_id" UUID REFERENCES "ca_certificates" ("id");
 EXCEPTION WHEN DUPLICATE_COLUMN THEN
 END;

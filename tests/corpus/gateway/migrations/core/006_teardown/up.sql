@@ -4,9 +4,9 @@ BEGIN
   ALTER TABLE IF EXISTS ONLY "services" DROP COLUMN "path";
 EXCEPTION WHEN UNDEFINED_COLUMN THEN
 END$$;
---! drop-table
+--! drop-table several-locks?
 DROP TABLE IF EXISTS "cluster_events";
---! delete
+--! delete-rows locks-with-work
 DELETE FROM routes WHERE service_id IS NULL;
---! update
+--! locks-with-work update-rows
 UPDATE services SET protocol = 'https' WHERE port = 443;

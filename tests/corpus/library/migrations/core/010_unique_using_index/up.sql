@@ -1,2 +1,2 @@
---! unique-index-concurrent
+--! unique-index
 CREATE UNIQUE INDEX CONCURRENTLY "library_author_name_uniq" ON "library_author" ("name");

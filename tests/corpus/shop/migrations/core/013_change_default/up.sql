@@ -1,4 +1,4 @@
---! change-default
+--! set-default
 ALTER TABLE "orders" ALTER COLUMN "state" SET DEFAULT 'open';
---! drop-default
+--! drop-default several-locks?
 ALTER TABLE "users" ALTER COLUMN "role" DROP DEFAULT;
