@@ -60,8 +60,7 @@ impl Cassandra {
     /// The datacenter of the coordinator, which a local level is meant for.
     fn datacenter(&self) -> &str {
         let own = self.sender.coordinator;
-        let member = self.members.iter().find(|member| member.id == own);
-        member.map_or("?", |member| &member.datacenter)
+        self.members.datacenter_of(own).unwrap_or("?")
     }
 
     pub(super) fn taker(&self) -> Taker<'_> {
