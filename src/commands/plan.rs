@@ -1,10 +1,12 @@
 //! `kmig plan`.
 
 use super::context::Context;
+use super::engine::shown_gate;
 use super::up::{Stage, options, stage};
 use crate::backend::Backend;
 use crate::cli::{Planned, UpArgs};
 use crate::error::Result;
+use crate::gate::Side;
 use crate::plan::refusal::Refusal;
 use crate::plan::{Command, plan};
 use crate::report::{Answer, plan as report};
@@ -29,5 +31,21 @@ pub async fn run(context: &Context, planned: Planned, up: &UpArgs) -> Result<Ans
     for warning in &decided.warnings {
         context.progress.say(warning);
     }
-    Ok(report::answer(verb, &set, &decided, context.terminal.style))
+    let answer = report::answer(verb, &set, &decided, context.terminal.style);
+    let side = match command {
+        Command::Finish => Side::Old,
+        Command::Undo => Side::New,
+        Command::Bootstrap | Command::Up(_) => return Ok(answer),
+    };
+    let history = history.as_ref();
+    shown_gate(
+        context,
+        &set,
+        &mut database,
+        history,
+        &decided,
+        side,
+        answer,
+    )
+    .await
 }

@@ -107,7 +107,7 @@ pub fn document(error: &Error) -> Value {
             })
         })
         .collect();
-    json!({
+    let mut document = json!({
         "exit": error.exit as u8,
         "error": {
             "code": error.exit.word(),
@@ -118,5 +118,9 @@ pub fn document(error: &Error) -> Value {
             "server": server,
             "problems": problems,
         }
-    })
+    });
+    if let Some(gate) = &error.gate {
+        document["gate"] = super::gate::document(gate);
+    }
+    document
 }
