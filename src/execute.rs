@@ -116,7 +116,10 @@ pub async fn run<B: Backend>(
         if let Err(Halt { done, error }) = result {
             let mut error = *error;
             if error.gate.is_some() && from + done > 0 {
-                error.now = Some(format!("{}; the rest stays pending", before(from + done)));
+                error.now = Some(format!(
+                    "{}; the same command goes on with the rest once the gate is open",
+                    before(from + done)
+                ));
             } else if error.now.is_none() {
                 error.now = Some(so_far(from + done, units.get(from + done)));
             }

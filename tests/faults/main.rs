@@ -19,6 +19,8 @@ mod crash;
 mod crowds;
 mod every_kind;
 mod failover;
+mod gate;
+mod gate_outside;
 mod grammar;
 mod hostile;
 mod inside;
