@@ -9,6 +9,7 @@ mod cassandra_crowds;
 mod cassandra_doubt;
 mod cassandra_edited;
 mod cassandra_every_kind;
+mod cassandra_gate;
 mod cassandra_lease;
 mod cassandra_nodes;
 mod cassandra_nodes_down;

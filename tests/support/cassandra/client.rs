@@ -53,6 +53,7 @@ mod opcode {
     pub const SUPPORTED: u8 = 0x06;
     pub const QUERY: u8 = 0x07;
     pub const RESULT: u8 = 0x08;
+    pub const PREPARE: u8 = 0x09;
     pub const AUTH_RESPONSE: u8 = 0x0F;
     pub const AUTH_SUCCESS: u8 = 0x10;
 }
@@ -126,6 +127,13 @@ impl Client {
                 changed_schema: kind == 5,
             },
         })
+    }
+
+    /// Prepares one statement, which the node then remembers.
+    #[allow(dead_code, reason = "each binary uses its own share")]
+    pub fn prepare(&mut self, statement: &str) -> Result<(), String> {
+        let body = [&length(statement.len())[..], statement.as_bytes()].concat();
+        self.ask(opcode::PREPARE, &body).map(|_| ())
     }
 
     /// Sends a frame and waits for its answer: opcode and body, without warnings. An ERROR is an `Err`.
