@@ -3,6 +3,7 @@
 use super::came_back;
 use super::context::Context;
 use super::gate::{self, Gate};
+use super::safety::{Allowed, judged, passed, show};
 use crate::backend::{Backend, Database, Entry};
 use crate::error::{Error, Exit, Result, SAME};
 use crate::execute::{self, Around, Report};
@@ -98,7 +99,25 @@ async fn attempt(
     if job.dry_run {
         let plan = decided?;
         warn(context, &plan);
-        return planned(context, set, database, history.as_ref(), &plan, job).await;
+        let judgement = judged(
+            context,
+            set,
+            database,
+            history.as_ref(),
+            (&job.command, &plan),
+        )
+        .await?;
+        passed(&judgement)?;
+        show(context, &judgement.unneeded());
+        let style = context.terminal.style;
+        let answer = crate::report::plan::answer(job.verb, set, &plan, &judgement, style);
+        return match job.gate {
+            Some(gate) => {
+                let history = history.as_ref();
+                shown_gate(context, set, database, history, &plan, gate.side, answer).await
+            }
+            None => Ok(answer),
+        };
     }
     let mut walk = Walk::default();
     match decided {
@@ -107,6 +126,16 @@ async fn attempt(
             if plan.is_empty() {
                 return Ok(told(job, None, set, history.as_ref(), context));
             }
+            let judgement = judged(
+                context,
+                set,
+                database,
+                history.as_ref(),
+                (&job.command, &plan),
+            )
+            .await?;
+            passed(&judgement)?;
+            show(context, &judgement.unneeded());
             walk.pass(context, set, database, history.as_ref(), &plan, job)
                 .await?;
             (job.consent)(&plan)?;
@@ -161,11 +190,13 @@ const ANSWERS: &str =
 
 /// What a run remembers when its session is lost and it goes on with another one.
 #[derive(Default)]
-struct Walk {
+struct Walk<'a> {
     /// What was done.
     total: Report,
     /// Whether the overrides are journaled.
     noted: bool,
+    /// Allowances that the plan needs and that are not journaled.
+    allowed: Vec<Allowed<'a>>,
     /// The plan that was agreed to.
     agreed: Option<Plan>,
     /// The plan that the gate was open for.
@@ -179,7 +210,7 @@ struct Walk {
 /// A statement that ends its server process, or a line that is cut again and again, is not tried for ever.
 const LOSSES_MAX: usize = 3;
 
-impl Walk {
+impl Walk<'_> {
     /// Counts a loss of the session; whether it was lost too often with nothing done in between.
     fn stuck(&mut self) -> bool {
         let done = self.total.statements + self.total.parts.len();
@@ -191,13 +222,13 @@ impl Walk {
 }
 
 /// The walk from the lock to its release, with one session.
-async fn once(
+async fn once<'a>(
     context: &Context,
-    set: &MigrationSet,
+    set: &'a MigrationSet,
     database: &mut Database,
     job: &Job<'_>,
     wait: Duration,
-    walk: &mut Walk,
+    walk: &mut Walk<'a>,
 ) -> Result<Answer> {
     database
         .lock(wait, &mut |event| context.progress.event(event))
@@ -221,13 +252,13 @@ async fn once(
 }
 
 /// The part of the walk that is under the lock.
-async fn locked(
+async fn locked<'a>(
     context: &Context,
-    set: &MigrationSet,
+    set: &'a MigrationSet,
     database: &mut Database,
     job: &Job<'_>,
     app: &App,
-    walk: &mut Walk,
+    walk: &mut Walk<'a>,
 ) -> Result<Answer> {
     loop {
         let history = database.history().await?;
@@ -266,6 +297,15 @@ async fn locked(
         // What was agreed to before the session was lost is not asked again, unless there is more to it now.
         let agreed = |before: &Plan| plan.steps.iter().all(|step| covers(before, step));
         if !walk.agreed.as_ref().is_some_and(agreed) {
+            let judgement = judged(
+                context,
+                set,
+                database,
+                history.as_ref(),
+                (&job.command, &plan),
+            )
+            .await?;
+            walk.allowed = passed(&judgement)?;
             (job.consent)(&plan)?;
             walk.agreed = Some(plan.clone());
         }
@@ -285,6 +325,9 @@ async fn locked(
                     .await?;
             }
             walk.noted = true;
+        }
+        for allowed in std::mem::take(&mut walk.allowed) {
+            database.note(allowed.entry()).await?;
         }
         let statements = plan.steps.iter().map(|step| step.to - step.from).sum();
         context.progress.begin(statements);
@@ -353,7 +396,7 @@ struct Open {
     detail: String,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Goes through the gate, unless it was open for the same plan before; whether it was.
     async fn pass(
         &mut self,
@@ -413,24 +456,6 @@ fn floor(history: Option<&History>, app: &App, command: &Command) -> Option<Opti
         }
         _ => None,
     }
-}
-
-/// What a run would do, and how the gate stands now.
-async fn planned(
-    context: &Context,
-    set: &MigrationSet,
-    database: &mut Database,
-    history: Option<&History>,
-    plan: &Plan,
-    job: &Job<'_>,
-) -> Result<Answer> {
-    let style = context.terminal.style;
-    let answer = crate::report::plan::answer(job.verb, set, plan, style);
-    let side = match job.gate {
-        Some(gate) => gate.side,
-        None => return Ok(answer),
-    };
-    shown_gate(context, set, database, history, plan, side, answer).await
 }
 
 /// Adds how the gate of a plan stands now to what is shown of it.

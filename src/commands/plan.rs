@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::engine::shown_gate;
+use super::safety::{judged, passed, show};
 use super::up::{Stage, options, stage};
 use crate::backend::Backend;
 use crate::cli::{Planned, UpArgs};
@@ -31,7 +32,18 @@ pub async fn run(context: &Context, planned: Planned, up: &UpArgs) -> Result<Ans
     for warning in &decided.warnings {
         context.progress.say(warning);
     }
-    let answer = report::answer(verb, &set, &decided, context.terminal.style);
+    let judgement = judged(
+        context,
+        &set,
+        &mut database,
+        history.as_ref(),
+        (&command, &decided),
+    )
+    .await?;
+    passed(&judgement)?;
+    show(context, &judgement.unneeded());
+    let style = context.terminal.style;
+    let answer = report::answer(verb, &set, &decided, &judgement, style);
     let side = match command {
         Command::Finish => Side::Old,
         Command::Undo => Side::New,

@@ -42,6 +42,11 @@ impl Progress {
         }
     }
 
+    /// How stderr is coloured.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
     /// A run of so many statements begins.
     pub fn begin(&self, statements: usize) {
         if let Some(bar) = &self.bar {

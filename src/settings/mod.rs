@@ -331,11 +331,7 @@ fn in_file(source: &SourceFile, span: Option<std::ops::Range<usize>>, message: &
         None => Place::file(source.path.clone()),
     };
     Error {
-        diagnostics: Box::new([Diagnostic {
-            place: Some(place),
-            message: message.to_string(),
-            help: None,
-        }]),
+        diagnostics: Box::new([Diagnostic::at(place, message)]),
         ..Error::new(Exit::Usage, format!("{} cannot be used", source.path))
     }
 }

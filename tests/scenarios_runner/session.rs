@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Stdio};
 
 use super::backend::Backend;
 use super::step::Hold;
-use crate::support::cassandra::{self, Client};
+use crate::support::cassandra::Client;
 use crate::support::server::Server;
 
 /// Open as long as it lives.
@@ -19,12 +19,10 @@ pub enum Session {
 impl Session {
     /// Opens it; what its SQL does is done once this returns.
     pub fn open(backend: Backend, database: &str, app: &str, hold: &Hold) -> Result<Self, String> {
-        match backend {
-            Backend::Postgres => Psql::open(database, app, &hold.sql).map(Self::Postgres),
-            Backend::Cassandra if hold.sql.is_empty() => {
-                Ok(Self::Cassandra(cassandra::shared().client(1, app)))
-            }
-            Backend::Cassandra => Err("SQL is held on Postgres only".to_owned()),
+        match backend.cluster() {
+            None => Psql::open(database, app, &hold.sql).map(Self::Postgres),
+            Some(cluster) if hold.sql.is_empty() => Ok(Self::Cassandra(cluster.client(1, app))),
+            Some(_) => Err("SQL is held on Postgres only".to_owned()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Cassandra;
 use super::ddl::Failure;
 use super::intent::Intent;
-use super::journal::Line;
+use super::journal::{self, Line};
 use super::pending::Pending;
 use crate::backend::{Event, Halt};
 use crate::cql::{Act, Statement};
@@ -139,16 +139,25 @@ impl Cassandra {
             }
             let last = intent.last_write_time();
             self.last_write = self.last_write.max(last.unwrap_or_default());
-            *done += self.intend(unit, &intent, batch, pending, tell).await?;
+            let (recorded, lines) = self.intend(unit, &intent, batch, pending, tell).await?;
+            *done += recorded;
+            self.journal(&lines).await?;
             self.write_rows(unit, part, &intent, tell).await
         } else {
             self.picture(part, statement, &mut intent).await?;
-            *done += self.intend(unit, &intent, batch, pending, tell).await?;
-            let sent = self
-                .change_schema(part, statement, &intent, resumed, tell)
-                .await;
+            let (recorded, lines) = self.intend(unit, &intent, batch, pending, tell).await?;
+            *done += recorded;
+            // The intent in the state is what a resume goes by: the journal's line need not be there first.
+            let (sender, recorder) = (self.sender.clone(), self.recorder.clone());
+            let (noted, sent) = tokio::join!(
+                journal::write(&sender, &recorder, &run, &lines),
+                self.change_schema(part, statement, &intent, resumed, tell)
+            );
             tell(Event::Statement);
-            sent
+            match noted {
+                Err(error) if sent.is_ok() => Err(error.into()),
+                _ => sent,
+            }
         };
         match sent {
             Ok(()) => self.confirmed(unit, part, statement, intent).await,
@@ -181,7 +190,8 @@ impl Cassandra {
         Err(unconfirmed(part, intent.from))
     }
 
-    /// Journals that statements are about to be sent, together with what is done before them.
+    /// Records that statements are about to be sent, together with what is done before them. The journal's lines on it are
+    /// left to the caller.
     async fn intend<'a>(
         &mut self,
         unit: &Unit<'a>,
@@ -189,7 +199,7 @@ impl Cassandra {
         batch: i64,
         pending: &mut Pending<'a>,
         tell: &mut dyn FnMut(Event),
-    ) -> Result<usize> {
+    ) -> Result<(usize, Vec<Line<'a>>)> {
         let id = &unit.migration.id;
         let applied = self.row(id)?;
         let begun = Unit {
@@ -203,7 +213,7 @@ impl Cassandra {
         let mut line = Line::of("intent", &begun, batch);
         line.detail = Some(json);
         pending.line(line);
-        let done = self.flush(pending, tell).await?;
+        let recorded = self.record(pending, tell).await?;
         if let Some(row) = self.rows.get_mut(id) {
             if unit.kind == crate::source::PartKind::Finish {
                 row.progress = crate::plan::history::Progress::Contracting(intent.from);
@@ -211,9 +221,8 @@ impl Cassandra {
             row.checksums = super::record::sealed(&begun, intent.from, &applied);
             row.started.get_or_insert(time::OffsetDateTime::UNIX_EPOCH);
         }
-        let open = self.open.entry(id.clone()).or_default();
-        open.intent = Some(intent.json());
-        Ok(done)
+        self.open.insert(id.clone(), intent.json());
+        Ok(recorded)
     }
 
     /// A statement failed. The writes before it that share its intent are done; where nobody is in doubt about it, its
@@ -254,9 +263,7 @@ impl Cassandra {
         let closed = self.recorder.failed(id, &applied);
         match self.write_with(&[closed], &[line]).await {
             Ok(()) => {
-                if let Some(open) = self.open.get_mut(id) {
-                    open.intent = None;
-                }
+                self.open.remove(id);
             }
             // What was refused may be what another executor has done since: it is looked again.
             Err(lost) if lost.lost => return Err(lost),
@@ -268,8 +275,7 @@ impl Cassandra {
 
     /// The intent that an earlier run left open for the statement that a unit begins with.
     fn left_open(&self, unit: &Unit<'_>) -> Result<Option<Intent>> {
-        let open = self.open.get(&unit.migration.id);
-        let Some(text) = open.and_then(|open| open.intent.as_ref()) else {
+        let Some(text) = self.open.get(&unit.migration.id) else {
             return Ok(None);
         };
         let intent = Intent::read(text).ok_or_else(|| {

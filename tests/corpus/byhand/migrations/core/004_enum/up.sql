@@ -1,0 +1,1 @@
+alter type billing.state add value if not exists 'void' after 'paid';

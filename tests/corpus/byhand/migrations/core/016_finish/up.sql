@@ -1,0 +1,1 @@
+alter table billing.customer add column full_name text;

@@ -1,0 +1,3 @@
+create table model (id int primary key, name text not null);
+insert into model values (1, 'unknown') on conflict do nothing;
+alter table device add column model_id int;

@@ -1,0 +1,4 @@
+--! change-default
+ALTER TABLE "orders" ALTER COLUMN "state" SET DEFAULT 'open';
+--! drop-default
+ALTER TABLE "users" ALTER COLUMN "role" DROP DEFAULT;
