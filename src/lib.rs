@@ -11,6 +11,7 @@ pub mod cql;
 pub mod directive;
 pub mod error;
 pub mod execute;
+pub mod gate;
 pub mod machine;
 pub mod near;
 pub mod place;
