@@ -5,6 +5,7 @@
 //! around them.
 
 pub mod backend;
+pub mod backup;
 pub mod cli;
 pub mod commands;
 pub mod cql;

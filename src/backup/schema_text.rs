@@ -1,0 +1,1 @@
+//! schema.cql: what restores the schema by hand. Pure.
