@@ -1,7 +1,7 @@
 //! manifest.json, and the smaller documents that stand in its place until a folder is sealed. Pure: values and their text.
 
 use super::digest::Sum;
-use super::layout::Names;
+use super::layout::{Layout, Names};
 use super::table::{Column, Part, Role, Shape};
 use super::{FORMAT, TokenRange};
 use crate::error::{Error, Exit};
@@ -288,6 +288,18 @@ impl Outline {
             id: self.id.clone(),
             columns: columns.collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl Outline {
+    /// The columns of its files of one part; the shape is its own.
+    pub fn layout(&self, shape: &Shape, part: Part) -> Layout {
+        let names: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| column.names.clone())
+            .collect();
+        Layout::of(shape, part, &names, &self.names)
     }
 }
 

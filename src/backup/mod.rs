@@ -6,13 +6,18 @@
 //! [`write::Writer`] and [`read::Reader`] do it over the traits of std::io; [`digest`] sums them up. Everything is pure
 //! but [`archive`], the only one that knows a directory.
 
+pub mod archive;
 pub mod codec;
 pub mod digest;
 pub mod kind;
 pub mod layout;
 pub mod manifest;
+pub mod read;
+#[cfg(test)]
+mod round_trip;
 pub mod row;
 pub mod table;
+pub mod write;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -144,35 +144,40 @@ impl Leaf {
             Values::Bool(values) => {
                 levels.each(|from, to, defs, reps| {
                     let out = out.typed::<BoolType>();
-                    out.write_batch(&values[from..to], Some(defs), reps).map(drop)
+                    out.write_batch(&values[from..to], Some(defs), reps)
+                        .map(drop)
                 })?;
                 values.clear();
             }
             Values::Int(values) => {
                 levels.each(|from, to, defs, reps| {
                     let out = out.typed::<Int32Type>();
-                    out.write_batch(&values[from..to], Some(defs), reps).map(drop)
+                    out.write_batch(&values[from..to], Some(defs), reps)
+                        .map(drop)
                 })?;
                 values.clear();
             }
             Values::Long(values) => {
                 levels.each(|from, to, defs, reps| {
                     let out = out.typed::<Int64Type>();
-                    out.write_batch(&values[from..to], Some(defs), reps).map(drop)
+                    out.write_batch(&values[from..to], Some(defs), reps)
+                        .map(drop)
                 })?;
                 values.clear();
             }
             Values::Float(values) => {
                 levels.each(|from, to, defs, reps| {
                     let out = out.typed::<FloatType>();
-                    out.write_batch(&values[from..to], Some(defs), reps).map(drop)
+                    out.write_batch(&values[from..to], Some(defs), reps)
+                        .map(drop)
                 })?;
                 values.clear();
             }
             Values::Double(values) => {
                 levels.each(|from, to, defs, reps| {
                     let out = out.typed::<DoubleType>();
-                    out.write_batch(&values[from..to], Some(defs), reps).map(drop)
+                    out.write_batch(&values[from..to], Some(defs), reps)
+                        .map(drop)
                 })?;
                 values.clear();
             }

@@ -4,8 +4,14 @@
 //! ones that take arithmetic; [`node`] says where in a file the parts of a type stand; [`shred`] fills columns, [`assemble`]
 //! reads them.
 
+pub mod assemble;
+pub mod column;
 pub mod duration;
+pub mod node;
 pub mod number;
+pub mod scalar;
+pub mod shred;
+pub mod tree;
 pub mod wire;
 
 pub use wire::elements;

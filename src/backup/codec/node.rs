@@ -207,7 +207,9 @@ fn group(schema: &Type) -> Option<&[TypePtr]> {
 
 /// How many leaves a column has.
 pub fn leaf_count(schema: &Type) -> usize {
-    group(schema).map_or(1, |fields| fields.iter().map(|field| leaf_count(field)).sum())
+    group(schema).map_or(1, |fields| {
+        fields.iter().map(|field| leaf_count(field)).sum()
+    })
 }
 
 /// A field by its name, with the place of its first leaf.
@@ -245,7 +247,7 @@ fn leaf_of(schema: &Type, index: usize, here: Levels, leaves: &mut Vec<LeafSpec>
     }
     let info = schema.get_basic_info();
     let unit = match info.logical_type_ref() {
-        Some(LogicalType::Timestamp { unit, .. } | LogicalType::Time { unit, .. }) => Some(*unit),
+        Some(LogicalType::Timestamp(counted) | LogicalType::Time(counted)) => Some(counted.unit),
         _ => match info.converted_type() {
             ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIME_MILLIS => Some(TimeUnit::MILLIS),
             ConvertedType::TIMESTAMP_MICROS | ConvertedType::TIME_MICROS => Some(TimeUnit::MICROS),
@@ -264,7 +266,11 @@ fn leaf_of(schema: &Type, index: usize, here: Levels, leaves: &mut Vec<LeafSpec>
 
 fn described(schema: &Type) -> String {
     match schema.is_primitive() {
-        true => format!("the column {} of {}", schema.name(), schema.get_physical_type()),
+        true => format!(
+            "the column {} of {}",
+            schema.name(),
+            schema.get_physical_type()
+        ),
         false => format!("the column {}, which has parts,", schema.name()),
     }
 }
@@ -293,7 +299,10 @@ pub fn schema(
             let physical = [Physical::INT32, Physical::INT32, Physical::INT64];
             let fields = DURATION.iter().zip(physical).map(|(name, physical)| {
                 let field = Type::primitive_type_builder(name, physical);
-                field.with_repetition(Repetition::REQUIRED).build().map(Arc::new)
+                field
+                    .with_repetition(Repetition::REQUIRED)
+                    .build()
+                    .map(Arc::new)
             });
             group.with_fields(fields.collect::<Result<_, _>>()?).build()
         }
@@ -313,7 +322,10 @@ pub fn schema(
             let key = schema("key", key, uuid, Repetition::REQUIRED).map(Arc::new)?;
             group
                 .with_logical_type(Some(LogicalType::Map))
-                .with_fields(vec![repeated("key_value", vec![key, optional("value", value)?])?])
+                .with_fields(vec![repeated(
+                    "key_value",
+                    vec![key, optional("value", value)?],
+                )?])
                 .build()
         }
         CqlType::Udt(_, fields) => {
@@ -334,12 +346,7 @@ pub fn schema(
 /// How a value without parts is stored. TIME(NANOS), INTERVAL and, unless it is asked for, UUID are not used: Spark refuses
 /// the whole file for one of them (cassandra.md §4).
 fn stored(native: Native, uuid: UuidForm) -> (Physical, Option<LogicalType>, i32) {
-    let int = |bit_width| {
-        Some(LogicalType::Integer {
-            bit_width,
-            is_signed: true,
-        })
-    };
+    let int = |bits| Some(LogicalType::integer(bits, true));
     match native {
         Native::Boolean => (Physical::BOOLEAN, None, 0),
         Native::Tinyint => (Physical::INT32, int(8), 0),
@@ -348,10 +355,7 @@ fn stored(native: Native, uuid: UuidForm) -> (Physical, Option<LogicalType>, i32
         Native::Date => (Physical::INT32, Some(LogicalType::Date), 0),
         Native::Bigint | Native::Counter | Native::Time => (Physical::INT64, None, 0),
         Native::Timestamp => {
-            let millis = LogicalType::Timestamp {
-                is_adjusted_to_u_t_c: true,
-                unit: TimeUnit::MILLIS,
-            };
+            let millis = LogicalType::timestamp(true, TimeUnit::MILLIS);
             (Physical::INT64, Some(millis), 0)
         }
         Native::Float => (Physical::FLOAT, None, 0),
@@ -360,9 +364,7 @@ fn stored(native: Native, uuid: UuidForm) -> (Physical, Option<LogicalType>, i32
         Native::Uuid | Native::Timeuuid => match uuid {
             UuidForm::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), 0),
             UuidForm::Bytes => (Physical::FIXED_LEN_BYTE_ARRAY, None, 16),
-            UuidForm::Logical => {
-                (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid), 16)
-            }
+            UuidForm::Logical => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid), 16),
         },
         Native::Text | Native::Ascii | Native::Decimal | Native::Varint | Native::Inet => {
             (Physical::BYTE_ARRAY, Some(LogicalType::String), 0)

@@ -4,7 +4,8 @@ use super::column::{Leaf, Values};
 use super::node::LeafSpec;
 use super::number;
 use crate::backup::kind::Native;
-use parquet::basic::TimeUnit;
+use parquet::basic::{TimeUnit, Type as Physical};
+use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::from_utf8;
 use uuid::Uuid;
@@ -101,4 +102,176 @@ fn text(native: Native, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
         _ => out.extend_from_slice(value),
     }
     Some(())
+}
+
+/// The values of a leaf as Parquet gives them.
+#[derive(Debug)]
+pub enum ReadValues {
+    /// BOOLEAN
+    Bool(Vec<bool>),
+    /// INT32
+    Int(Vec<i32>),
+    /// INT64
+    Long(Vec<i64>),
+    /// INT96, as older Spark writes timestamps: nanoseconds of the day and the Julian day.
+    Int96(Vec<Int96>),
+    /// FLOAT
+    Float(Vec<f32>),
+    /// DOUBLE
+    Double(Vec<f64>),
+    /// BYTE_ARRAY
+    Bytes(Vec<ByteArray>),
+    /// FIXED_LEN_BYTE_ARRAY
+    Fixed(Vec<FixedLenByteArray>),
+}
+
+impl ReadValues {
+    /// A whole number.
+    pub fn long(&self, at: usize) -> Result<i64, String> {
+        match self {
+            ReadValues::Int(values) => Ok(values[at].into()),
+            ReadValues::Long(values) => Ok(values[at]),
+            _ => Err("it is no whole number".to_string()),
+        }
+    }
+
+    /// Bytes.
+    pub fn bytes(&self, at: usize) -> Option<&[u8]> {
+        match self {
+            ReadValues::Bytes(values) => Some(values[at].data()),
+            ReadValues::Fixed(values) => Some(values[at].data()),
+            _ => None,
+        }
+    }
+}
+
+/// Appends a value as the protocol carries it.
+///
+/// # Errors
+/// A value that the type does not have.
+pub fn take(
+    native: Native,
+    spec: &LeafSpec,
+    values: &ReadValues,
+    at: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    let misfit = || format!("a {} cannot be made of {}", native.name(), spec.physical);
+    let narrow = |number: i64| format!("{number} is no {}", native.name());
+    match native {
+        Native::Boolean => match values {
+            ReadValues::Bool(values) => out.push(values[at].into()),
+            _ => return Err(misfit()),
+        },
+        Native::Float => match values {
+            ReadValues::Float(values) => out.extend_from_slice(&values[at].to_be_bytes()),
+            ReadValues::Double(values) => out.extend_from_slice(&(values[at] as f32).to_be_bytes()),
+            _ => return Err(misfit()),
+        },
+        Native::Double => match values {
+            ReadValues::Float(values) => {
+                out.extend_from_slice(&f64::from(values[at]).to_be_bytes());
+            }
+            ReadValues::Double(values) => out.extend_from_slice(&values[at].to_be_bytes()),
+            _ => return Err(misfit()),
+        },
+        Native::Tinyint => {
+            let number = values.long(at)?;
+            let number = i8::try_from(number).map_err(|_| narrow(number))?;
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        Native::Smallint => {
+            let number = values.long(at)?;
+            let number = i16::try_from(number).map_err(|_| narrow(number))?;
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        Native::Int => {
+            let number = values.long(at)?;
+            let number = i32::try_from(number).map_err(|_| narrow(number))?;
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        Native::Date => {
+            let number = values.long(at)?;
+            let day = i32::try_from(number).map_err(|_| narrow(number))?;
+            out.extend_from_slice(&(day as u32).wrapping_add(DAY_ZERO).to_be_bytes());
+        }
+        Native::Bigint | Native::Counter => out.extend_from_slice(&values.long(at)?.to_be_bytes()),
+        Native::Time => {
+            let number = values.long(at)?;
+            let nanos = match spec.unit {
+                Some(TimeUnit::MILLIS) => number.checked_mul(1_000_000),
+                Some(TimeUnit::MICROS) => number.checked_mul(1000),
+                _ => Some(number),
+            };
+            let nanos = nanos.ok_or_else(|| narrow(number))?;
+            out.extend_from_slice(&nanos.to_be_bytes());
+        }
+        Native::Timestamp => {
+            let millis = match values {
+                ReadValues::Int96(values) => julian_millis(&values[at]),
+                _ => {
+                    let number = values.long(at)?;
+                    match spec.unit {
+                        Some(TimeUnit::MICROS) => number.div_euclid(1000),
+                        Some(TimeUnit::NANOS) => number.div_euclid(1_000_000),
+                        _ => number,
+                    }
+                }
+            };
+            out.extend_from_slice(&millis.to_be_bytes());
+        }
+        _ => {
+            let bytes = values.bytes(at).ok_or_else(misfit)?;
+            untext(
+                native,
+                bytes,
+                spec.physical == Physical::FIXED_LEN_BYTE_ARRAY,
+                out,
+            )
+            .ok_or_else(|| {
+                format!(
+                    "{:?} is no {}",
+                    String::from_utf8_lossy(bytes),
+                    native.name()
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Appends what a column of bytes stands for.
+fn untext(native: Native, value: &[u8], fixed: bool, out: &mut Vec<u8>) -> Option<()> {
+    match native {
+        Native::Text | Native::Ascii => {
+            let text = from_utf8(value).ok()?;
+            if native == Native::Ascii && !text.is_ascii() {
+                return None;
+            }
+            out.extend_from_slice(value);
+        }
+        Native::Uuid | Native::Timeuuid if fixed || value.len() == 16 => {
+            out.extend_from_slice(&array::<16>(value)?);
+        }
+        Native::Uuid | Native::Timeuuid => {
+            out.extend_from_slice(Uuid::try_parse_ascii(value).ok()?.as_bytes());
+        }
+        Native::Inet => match from_utf8(value).ok()?.parse().ok()? {
+            IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
+            IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
+        },
+        Native::Varint => number::varint_bytes(from_utf8(value).ok()?, out)?,
+        Native::Decimal => number::decimal_bytes(from_utf8(value).ok()?, out)?,
+        _ => out.extend_from_slice(value),
+    }
+    Some(())
+}
+
+/// The Julian day of 1970-01-01.
+const JULIAN_1970: i64 = 2_440_588;
+
+fn julian_millis(value: &Int96) -> i64 {
+    let data = value.data();
+    let nanos = u64::from(data[1]) << 32 | u64::from(data[0]);
+    (i64::from(data[2]) - JULIAN_1970) * 86_400_000 + (nanos / 1_000_000) as i64
 }
