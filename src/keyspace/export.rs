@@ -322,12 +322,12 @@ impl Export<'_> {
 
     /// Whether the tables are still what they were when the export began.
     async fn unchanged(&self, version: &Cell<Uuid>) -> Result<()> {
-        let now = self.source.schema_version().await?;
+        let now = self.source.schema_version(&self.look.members).await?;
         if now == version.get() {
             return Ok(());
         }
         // Anything in the cluster may have changed.
-        let schema = self.source.schema().await?;
+        let schema = self.source.schema(&self.look.members).await?;
         let changed = plan::changed(&self.shard.plan, &schema)?;
         if !changed.is_empty() {
             return Err(changed_error(&changed));
@@ -338,7 +338,7 @@ impl Export<'_> {
 
     /// A refusal of the server, or the change of the schema that is behind it.
     async fn explained(&self, error: Error) -> Error {
-        let Ok(schema) = self.source.schema().await else {
+        let Ok(schema) = self.source.schema(&self.look.members).await else {
             return error;
         };
         match plan::changed(&self.shard.plan, &schema) {

@@ -347,3 +347,22 @@ pub fn changed(plan: &Unfinished, schema: &Schema) -> Result<Vec<String>> {
     }
     Ok(changed)
 }
+
+/// A plan that was begun, with the changed tables as they are wanted now: the others keep their ranges.
+pub fn rejoined(begun: &Unfinished, wanted: Unfinished, changed: &[String]) -> Unfinished {
+    let tables = wanted.tables.into_iter().map(|table| {
+        let known = begun.tables.iter().find(|known| {
+            known.outline.name == table.outline.name && !changed.contains(&table.outline.name)
+        });
+        known.cloned().unwrap_or(table)
+    });
+    Unfinished {
+        source: Source {
+            options: begun.source.options.clone(),
+            ..wanted.source
+        },
+        began: begun.began.clone(),
+        tables: tables.collect(),
+        ..wanted
+    }
+}

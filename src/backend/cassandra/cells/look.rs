@@ -100,10 +100,7 @@ impl Source {
                 .to_string()
         };
         let members = self.members().await?;
-        let mut schema = schema::of(sender, home, &self.keyspace, None).await?;
-        for own in &self.own {
-            schema.tables.remove(own);
-        }
+        let schema = self.without_own(schema::of(sender, home, &self.keyspace, None).await?);
         let masked = self.masked().await?;
         let mut versions: Vec<String> = members
             .iter()
@@ -158,32 +155,46 @@ impl Source {
         })
     }
 
-    /// The schema of the keyspace and its version, as the coordinator has them now.
+    /// The schema of the keyspace, as the first of some members that answers has it now.
     ///
     /// # Errors
-    /// It does not answer.
-    pub async fn schema(&self) -> Result<Schema> {
-        let mut schema =
-            schema::of(&self.sender, self.sender.coordinator, &self.keyspace, None).await?;
+    /// None answers.
+    pub async fn schema(&self, members: &[Uuid]) -> Result<Schema> {
+        let mut last = Error::failed("no member can be asked for the schema");
+        for member in members {
+            match schema::of(&self.sender, *member, &self.keyspace, None).await {
+                Ok(schema) => return Ok(self.without_own(schema)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn without_own(&self, mut schema: Schema) -> Schema {
         for own in &self.own {
             schema.tables.remove(own);
         }
-        Ok(schema)
+        schema
     }
 
-    /// The version of the cluster's schema, as the coordinator has it now.
+    /// The version of the cluster's schema, as the first of some members that answers has it now.
     ///
     /// # Errors
-    /// It does not answer.
-    pub async fn schema_version(&self) -> Result<Uuid> {
+    /// None answers.
+    pub async fn schema_version(&self, members: &[Uuid]) -> Result<Uuid> {
         let query = "SELECT schema_version FROM system.local";
-        let rows = self
-            .sender
-            .ask_member(self.sender.coordinator, query, self.timeout)
-            .await
-            .map_err(Fault::error)?;
-        let version = rows.first().and_then(|row| row.uuid("schema_version"));
-        version.ok_or_else(|| Error::failed("system.local tells no schema version"))
+        let mut last = Error::failed("system.local tells no schema version");
+        for member in members {
+            match self.sender.ask_member(*member, query, self.timeout).await {
+                Ok(rows) => {
+                    if let Some(version) = rows.first().and_then(|row| row.uuid("schema_version")) {
+                        return Ok(version);
+                    }
+                }
+                Err(fault) => last = fault.error(),
+            }
+        }
+        Err(last)
     }
 
     /// Every member, the coordinator first.
