@@ -16,6 +16,7 @@ pub mod read;
 #[cfg(test)]
 mod round_trip;
 pub mod row;
+pub mod schema_text;
 pub mod table;
 pub mod write;
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Write};
+use std::mem::take;
 use std::path::{Path, PathBuf};
 
 /// Bytes that are handed to the system in one go.
@@ -22,6 +23,7 @@ pub struct Output {
     path: PathBuf,
     /// Its path below the folder of the manifest.
     below: String,
+    sealed: bool,
 }
 
 impl Output {
@@ -42,6 +44,7 @@ impl Output {
             temporary,
             path,
             below: below.to_string(),
+            sealed: false,
         })
     }
 
@@ -56,11 +59,12 @@ impl Output {
             fs::rename(&this.temporary, &this.path)
         };
         rename(&mut self).map_err(|error| failed(&self.path, "written", &error))?;
+        self.sealed = true;
         sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         Ok(File {
-            path: self.below,
+            path: take(&mut self.below),
             bytes: self.bytes,
-            sha256: manifest::hex(&self.digest.finalize()),
+            sha256: manifest::hex(&take(&mut self.digest).finalize()),
         })
     }
 
@@ -69,6 +73,15 @@ impl Output {
         self.file.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+impl Drop for Output {
+    /// What is half written is of no use, and takes room that may be lacking. After a kill the next run removes it.
+    fn drop(&mut self) {
+        if !self.sealed {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
