@@ -107,7 +107,7 @@ async fn show() -> Result<(), String> {
     let rows = cluster.run("gateway", "select username, state from consumers");
     let kept = kept(&rows, &wrote);
     stage.say(&format!(
-        "\nSent again, since replicas that did not agree on the schema yet could not answer: {} of gateway/1.0, {} of gateway/2.0.",
+        "\nSent again, since nodes that did not agree on the schema yet could not answer: {} of gateway/1.0, {} of gateway/2.0.",
         one.repeated(),
         two.repeated()
     ));

@@ -16,9 +16,10 @@ use scylla::value::Row;
 use super::application::{Application, Client, STATES, Version, Wrote, code, pick};
 use super::support::cassandra::Cluster;
 
-/// How often a request is sent that replicas could not answer, and how long it waits in between. For some milliseconds of an
-/// ALTER the nodes do not know the same columns, and Cassandra refuses reads between such: an application has to be able to
-/// repeat them, as it has when a node dies. Every request here comes to the same when it is repeated.
+/// How often a request is sent that was not answered, and how long it waits in between. For some milliseconds of an ALTER
+/// the nodes do not know the same columns, and Cassandra refuses reads between such; each change also makes a node forget
+/// what was prepared on the table, and the driver prepares once more, not twice. An application has to be able to repeat
+/// them, as it has when a node dies. Every request here comes to the same when it is repeated.
 const TRIES_MAX: usize = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -310,7 +311,8 @@ impl Client for Work {
     async fn close(self) {}
 }
 
-/// Whether replicas failed to answer, or not enough of them did in time.
+/// Whether replicas failed to answer, not enough of them did in time, or the statement was forgotten again between its
+/// being prepared and its being sent.
 fn unanswered(error: &ExecutionError) -> bool {
     matches!(
         error,
@@ -318,7 +320,8 @@ fn unanswered(error: &ExecutionError) -> bool {
             DbError::ReadFailure { .. }
                 | DbError::WriteFailure { .. }
                 | DbError::ReadTimeout { .. }
-                | DbError::WriteTimeout { .. },
+                | DbError::WriteTimeout { .. }
+                | DbError::Unprepared { .. },
             _
         ))
     )

@@ -13,6 +13,7 @@ pub mod cassandra;
 pub mod fingerprint;
 pub mod frame_proxy;
 pub mod kmig;
+pub mod machine;
 pub mod pgbouncer;
 pub mod programs;
 pub mod proxy;

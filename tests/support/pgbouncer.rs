@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::server::{Server, clean, free_port, give, new_folder, run_as, server_user};
+use super::machine::{clean, free_port, give, new_folder, run_as, server_user};
+use super::server::Server;
 
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,16 +10,19 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use self::log::Log;
+
+use super::machine::{clean, free_port, give, new_folder, run_as, server_user};
 use super::programs::Programs;
+
+mod log;
+mod sql;
 
 /// How long a server may take to answer an order before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,13 +85,6 @@ struct Supervisor {
     orders: Option<ChildStdin>,
     answers: BufReader<std::process::ChildStdout>,
     postmaster: u32,
-}
-
-/// The server's log as it is written.
-#[derive(Debug, Default)]
-struct Log {
-    lines: Mutex<Vec<String>>,
-    grown: Condvar,
 }
 
 impl Server {
@@ -234,113 +230,6 @@ impl Server {
         }
     }
 
-    /// Makes a database.
-    pub fn create_database(&self, name: &str) {
-        self.psql("postgres", &format!("create database \"{name}\""));
-    }
-
-    /// Makes a fresh database with a name of its own, and returns the name.
-    pub fn database(&self) -> String {
-        self.copy("template1")
-    }
-
-    /// Makes a copy of a database that nobody is connected to, and returns its name.
-    pub fn copy(&self, database: &str) -> String {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        // Without the checkpoint a crash sets the copy's sequences back: the values that Postgres logs ahead of use were
-        // logged for the original.
-        let sql = format!("create database \"{name}\" template \"{database}\";\ncheckpoint;");
-        self.psql("postgres", &sql);
-        name
-    }
-
-    /// Runs SQL through the real psql; the rows come back unaligned, `|` between columns.
-    ///
-    /// # Panics
-    /// When a statement fails.
-    pub fn psql(&self, database: &str, sql: &str) -> String {
-        self.try_psql(database, sql)
-            .unwrap_or_else(|error| panic!("psql failed: {error}\non: {sql}"))
-    }
-
-    /// [`Server::psql`] for SQL that is allowed to fail: the error is what psql wrote.
-    pub fn try_psql(&self, database: &str, sql: &str) -> Result<String, String> {
-        let mut child = self
-            .psql_command(database)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start psql");
-        let mut stdin = child.stdin.take().expect("psql's input");
-        let text = sql.to_owned();
-        let writer = std::thread::spawn(move || {
-            let _ = stdin.write_all(text.as_bytes()); // psql may stop reading at an error
-        });
-        let output = child.wait_with_output().expect("run psql");
-        writer.join().expect("write to psql");
-        if output.status.success() {
-            let text = String::from_utf8_lossy(&output.stdout);
-            Ok(text.trim_end().to_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-        }
-    }
-
-    /// psql reading a script from its standard input, without a user's settings.
-    pub fn psql_command(&self, database: &str) -> Command {
-        let mut command = Command::new(&self.programs.psql);
-        clean(&mut command, &self.folder);
-        command
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(self.url(database))
-            .args(["-f", "-"]);
-        command
-    }
-
-    /// The schema as pg_dump writes it, without kmig's own tables and without what is random in it.
-    pub fn schema(&self, database: &str) -> String {
-        self.dumped(database, &["--exclude-table=schema_meta*"])
-    }
-
-    /// [`Server::schema`], kmig's own tables included.
-    pub fn dump(&self, database: &str) -> String {
-        self.dumped(database, &[])
-    }
-
-    fn dumped(&self, database: &str, options: &[&str]) -> String {
-        let mut command = Command::new(self.program("pg_dump"));
-        clean(&mut command, &self.folder);
-        let output = command
-            .arg("--schema-only")
-            .args(options)
-            .arg(self.url(database))
-            .output()
-            .expect("start pg_dump");
-        assert!(
-            output.status.success(),
-            "pg_dump failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let text = String::from_utf8_lossy(&output.stdout);
-        let noise = ["--", "\\restrict", "\\unrestrict"];
-        let lines = text
-            .lines()
-            .filter(|line| !line.is_empty() && !noise.iter().any(|noise| line.starts_with(noise)));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    /// A connection for test code. Its driver runs on the current tokio runtime until the client is dropped.
-    pub async fn client(&self, database: &str) -> tokio_postgres::Client {
-        let (client, connection) =
-            tokio_postgres::connect(&self.url(database), tokio_postgres::NoTls)
-                .await
-                .expect("connect to the throw-away server");
-        tokio::spawn(connection);
-        client
-    }
-
     /// Stops the server at once, as a crash would: connections break, the next start recovers.
     pub fn stop_immediate(&self) {
         self.stop("QUIT");
@@ -368,80 +257,6 @@ impl Server {
             "postgres did not start again:\n{}",
             self.log()
         );
-    }
-
-    /// Everything that the server has logged.
-    pub fn log(&self) -> String {
-        lock(&self.log.lines).join("\n")
-    }
-
-    /// Waits until the log is longer than this, but not for long.
-    pub fn await_growth(&self, length: usize) {
-        let lines = lock(&self.log.lines);
-        let moment = Duration::from_millis(10);
-        drop(
-            self.log
-                .grown
-                .wait_timeout_while(lines, moment, |lines| lines.len() <= length),
-        );
-    }
-
-    /// Asks again and again until SQL answers with these rows.
-    ///
-    /// # Panics
-    /// Where it never does.
-    #[track_caller]
-    pub fn await_rows(&self, database: &str, sql: &str, rows: &str) {
-        let begun = std::time::Instant::now();
-        loop {
-            let found = self.psql(database, sql);
-            if found == rows {
-                return;
-            }
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "{sql}\nstays at {found:?} and never is {rows:?}"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// How many lines the server has logged.
-    pub fn log_length(&self) -> usize {
-        lock(&self.log.lines).len()
-    }
-
-    /// How many lines of the log, after its first `seen` ones, hold the text.
-    pub fn logged(&self, seen: usize, text: &str) -> usize {
-        let lines = lock(&self.log.lines);
-        let new = lines.iter().skip(seen);
-        new.filter(|line| line.contains(text)).count()
-    }
-
-    /// Waits until the log has a line, after its first `seen` lines, that holds one of the texts; which one.
-    pub fn await_log(&self, seen: usize, texts: &[&str]) -> Option<usize> {
-        let found = |lines: &[String]| {
-            let new = lines.get(seen..)?;
-            texts
-                .iter()
-                .position(|text| new.iter().any(|line| line.contains(text)))
-        };
-        let lines = lock(&self.log.lines);
-        let (lines, _) = self
-            .log
-            .grown
-            .wait_timeout_while(lines, PATIENCE, |lines| found(lines).is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        found(&lines)
-    }
-
-    fn await_ready(&self, seen: usize) -> bool {
-        let texts = [
-            "ready to accept ", // connections, or on a standby read-only connections
-            "database system is shut down",
-            "contains errors",
-        ];
-        self.await_log(seen, &texts) == Some(0)
     }
 
     fn supervise(programs: Programs, folder: PathBuf, user: Option<(u32, u32)>) -> Self {
@@ -561,67 +376,6 @@ impl Drop for Server {
         supervisor.orders = None; // end of input: it stops the server and removes the folder
         let _ = supervisor.child.wait();
     }
-}
-
-/// A folder that no other test has, with a path short enough for a Unix socket in it.
-pub(super) fn new_folder() -> PathBuf {
-    let usual = std::env::temp_dir();
-    let parent = if usual.as_os_str().len() > 60 {
-        PathBuf::from("/tmp")
-    } else {
-        usual
-    };
-    tempfile::Builder::new()
-        .prefix("kmig-pg-")
-        .tempdir_in(parent)
-        .expect("make a temporary folder")
-        .keep()
-}
-
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("find a free port")
-        .port()
-}
-
-/// The user and group that the server runs as, where this process is root.
-pub(super) fn server_user() -> Option<(u32, u32)> {
-    let number = |args: &[&str]| -> Option<u32> {
-        let output = Command::new("id").args(args).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    if number(&["-u"]) != Some(0) {
-        return None;
-    }
-    let user = ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| Some((number(&["-u", name])?, number(&["-g", name])?)));
-    Some(user.expect("root needs a user postgres or nobody to run the server as"))
-}
-
-pub(super) fn run_as(command: &mut Command, user: Option<(u32, u32)>) {
-    if let Some((user, group)) = user {
-        command.uid(user).gid(group);
-    }
-}
-
-pub(super) fn give(path: &Path, user: Option<(u32, u32)>, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set permissions");
-    if let Some((user, group)) = user {
-        chown(path, Some(user), Some(group)).expect("give a file to the server's user");
-    }
-}
-
-/// An environment in which nothing of the user's own Postgres settings counts.
-pub(super) fn clean(command: &mut Command, folder: &Path) {
-    command.env_clear().current_dir(folder).env("HOME", folder);
-    for name in ["PATH", "LD_LIBRARY_PATH", "TMPDIR"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    command.env("LC_ALL", "C").env("TZ", "UTC");
 }
 
 /// A failed test leaves its locks poisoned; what they guard is still sound.

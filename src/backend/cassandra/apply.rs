@@ -3,7 +3,7 @@
 use super::Cassandra;
 use super::ddl::Failure;
 use super::intent::Intent;
-use super::journal::Line;
+use super::journal::{self, Line};
 use super::pending::Pending;
 use crate::backend::{Event, Halt};
 use crate::cql::{Act, Statement};
@@ -128,16 +128,25 @@ impl Cassandra {
             }
             let last = intent.last_write_time();
             self.last_write = self.last_write.max(last.unwrap_or_default());
-            *done += self.intend(unit, &intent, batch, pending, tell).await?;
+            let (recorded, lines) = self.intend(unit, &intent, batch, pending, tell).await?;
+            *done += recorded;
+            self.journal(&lines).await?;
             self.write_rows(unit, part, &intent, tell).await
         } else {
             self.picture(part, statement, &mut intent).await?;
-            *done += self.intend(unit, &intent, batch, pending, tell).await?;
-            let sent = self
-                .change_schema(part, statement, &intent, resumed, tell)
-                .await;
+            let (recorded, lines) = self.intend(unit, &intent, batch, pending, tell).await?;
+            *done += recorded;
+            // The intent in the state is what a resume goes by: the journal's line need not be there first.
+            let (sender, recorder) = (self.sender.clone(), self.recorder.clone());
+            let (noted, sent) = tokio::join!(
+                journal::write(&sender, &recorder, &run, &lines),
+                self.change_schema(part, statement, &intent, resumed, tell)
+            );
             tell(Event::Statement);
-            sent
+            match noted {
+                Err(error) if sent.is_ok() => Err(error.into()),
+                _ => sent,
+            }
         };
         match sent {
             Ok(()) => self.confirmed(unit, part, statement, intent).await,
@@ -170,7 +179,8 @@ impl Cassandra {
         Err(unconfirmed(part, intent.from))
     }
 
-    /// Journals that statements are about to be sent, together with what is done before them.
+    /// Records that statements are about to be sent, together with what is done before them. The journal's lines on it are
+    /// left to the caller.
     async fn intend<'a>(
         &mut self,
         unit: &Unit<'a>,
@@ -178,7 +188,7 @@ impl Cassandra {
         batch: i64,
         pending: &mut Pending<'a>,
         tell: &mut dyn FnMut(Event),
-    ) -> Result<usize> {
+    ) -> Result<(usize, Vec<Line<'a>>)> {
         let id = &unit.migration.id;
         let applied = self.row(id)?;
         let begun = Unit {
@@ -192,7 +202,7 @@ impl Cassandra {
         let mut line = Line::of("intent", &begun, batch);
         line.detail = Some(json);
         pending.line(line);
-        let done = self.flush(pending, tell).await?;
+        let recorded = self.record(pending, tell).await?;
         if let Some(row) = self.rows.get_mut(id) {
             if unit.kind == crate::source::PartKind::Finish {
                 row.progress = crate::plan::history::Progress::Contracting(intent.from);
@@ -202,7 +212,7 @@ impl Cassandra {
         }
         let open = self.open.entry(id.clone()).or_default();
         open.intent = Some(intent.json());
-        Ok(done)
+        Ok(recorded)
     }
 
     /// A statement failed. The writes before it that share its intent are done; where nobody is in doubt about it, its

@@ -3,12 +3,12 @@
 //! An error of the call never means that it did not happen (cassandra.md §3.1): the post-condition, read from every member
 //! once all agree, decides.
 
-use super::Cassandra;
 use super::fault::{Fault, Kind};
 use super::intent::Intent;
-use super::members::{self, Member};
+use super::members::{self, Known, Member};
 use super::query::How;
 use super::schema;
+use super::{Cassandra, Options};
 use crate::backend::Event;
 use crate::cql::proof::{Claim, Holds, Verdict, claim, holds, settle, undone};
 use crate::cql::schema::Schema;
@@ -134,30 +134,49 @@ impl Cassandra {
         tell: &mut dyn FnMut(Event),
     ) -> Result<Proof, Failure> {
         let claim = claim(&statement.act, &self.recorder.names.keyspace);
+        let object = schema::object(&statement.act);
         let place = part.place(intent.from);
-        let members = self.agreement(tell).await.map_err(|error| Error {
+        let unsettled = |error: Error| {
+            Error {
             place: Some(Box::new(place.clone())),
             now: Some("the statement was sent, and is journaled: whether it took effect is read from every member at the next run".to_string()),
             ..error
-        })?;
+        }
+        };
+        if taken {
+            // While the members come to agree, it is read what the coordinator shows, also of what the next statement
+            // finds. A schema version is a digest of the whole schema, so once all have one, all show the same.
+            let home = self.sender.coordinator;
+            let mut known = std::mem::take(&mut self.members);
+            let next = async {
+                let act = self.next.as_ref()?;
+                Some((act.clone(), self.sight(act).await.ok()?))
+            };
+            let (members, found, sighted) = tokio::join!(
+                self.agreed(&mut known, tell),
+                schema::of(&self.sender, home, &claim.keyspace, object),
+                next
+            );
+            self.members = known;
+            let members = members.map_err(unsettled)?;
+            let found = found?;
+            self.sighted = sighted;
+            let at_home: Vec<Member> = members.into_iter().filter(|one| one.id == home).collect();
+            if let (Proof::Done, [_]) = (
+                self.proved(&claim, intent, taken, &at_home, &[found]),
+                at_home.as_slice(),
+            ) {
+                return Ok(Proof::Done);
+            }
+        }
+        let members = self.agreement(tell).await.map_err(unsettled)?;
         if !taken && let Some(done) = self.done_when(statement).await? {
             return Ok(match done {
                 true => Proof::Done,
                 false => Proof::NotThere,
             });
         }
-        // What the next statement finds is asked for in the same round trip.
-        let next = async {
-            let act = self.next.as_ref()?;
-            Some((act.clone(), self.sight(act).await.ok()?))
-        };
-        let object = schema::object(&statement.act);
-        let (found, sighted) = tokio::join!(
-            schema::of_all(&self.sender, &members, &claim.keyspace, object),
-            next
-        );
-        let found = found?;
-        self.sighted = sighted;
+        let found = schema::of_all(&self.sender, &members, &claim.keyspace, object).await?;
         match self.proved(&claim, intent, taken, &members, &found) {
             Proof::Differs(why) => Err(Error::failed(why)
                 .at(place)
@@ -237,17 +256,20 @@ impl Cassandra {
 
     /// Waits until every member agrees.
     pub(super) async fn agreement(&mut self, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
-        let members = members::agree(
-            &self.sender,
-            &self.options.without,
-            &self.members,
-            self.options.agreement,
-            &self.options.stop,
-            tell,
-        )
-        .await?;
-        self.members.clone_from(&members);
-        Ok(members)
+        let mut known = std::mem::take(&mut self.members);
+        let members = self.agreed(&mut known, tell).await;
+        self.members = known;
+        members
+    }
+
+    async fn agreed(&self, known: &mut Known, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
+        let Options {
+            without,
+            agreement,
+            stop,
+            ..
+        } = &self.options;
+        members::agree(&self.sender, without, known, *agreement, stop, tell).await
     }
 
     /// Whether an undo may pass a statement over: nothing is there of what it takes back.

@@ -16,10 +16,11 @@ use uuid::Uuid;
 /// How often agreement is asked for. The facts measured a quarter of the time of the driver's 200 ms.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Longest pause between two looks at members that do not agree for long.
+/// How long it is asked so often, and the longest pause between two looks at members that do not agree for longer.
+const POLL_FOR: Duration = Duration::from_secs(1);
 const POLL_MAX: Duration = Duration::from_millis(200);
 
-/// How often it is looked who the members are, while they do not agree.
+/// How often it is looked who the members are: a node takes longer than that to join or to leave.
 const RING: Duration = Duration::from_secs(1);
 
 /// How long one member's answer is awaited: one that is paused does not hold up the look at the others.
@@ -47,6 +48,14 @@ pub enum State {
     Up(Uuid),
     /// It does not answer; its schema version as the coordinator last heard of it.
     Silent(Option<Uuid>, String),
+}
+
+/// Those who agreed last.
+#[derive(Debug, Default)]
+pub struct Known {
+    members: Vec<Member>,
+    /// When it was last looked who they are.
+    looked: Option<Instant>,
 }
 
 impl Member {
@@ -233,29 +242,38 @@ fn gone(status: &str) -> bool {
     matches!(word, "LEFT" | "removed" | "removing")
 }
 
-/// Waits until every member answers and has one schema, at most for `within`. Tells who is waited for. `before` are those
-/// of the last agreement.
+/// Waits until every member answers and has one schema, at most for `within`. Tells who is waited for. `known` are those of
+/// the last agreement, and then of this one.
 ///
 /// # Errors
 /// They do not agree in time, listed with what each has; they are of several versions; a signal came.
 pub async fn agree(
     sender: &Sender,
     without: &BTreeSet<Uuid>,
-    before: &[Member],
+    known: &mut Known,
     within: Duration,
     stop: &Stop,
     tell: &mut dyn FnMut(Event),
 ) -> Result<Vec<Member>> {
-    let deadline = Instant::now() + within;
+    let began = Instant::now();
+    let deadline = began + within;
     let mut pause = POLL;
     let mut told = false;
-    let mut looked = Instant::now();
-    let mut members = look(sender, without, before).await?;
+    let mut looked = known.looked.filter(|at| at.elapsed() < RING);
+    let mut members = match looked {
+        Some(_) => ask_all(sender, &known.members).await,
+        None => {
+            looked = Some(began);
+            look(sender, without, &known.members).await?
+        }
+    };
     let mut settled = members.iter().all(Member::is_up);
     loop {
         // Before their schemas, on which they would be waited for in vain.
         one_version(&members)?;
         if agreed(&members) {
+            known.members.clone_from(&members);
+            known.looked = looked;
             return Ok(members);
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -270,12 +288,14 @@ pub async fn agree(
             told = true;
         }
         stop.pause(pause.min(left)).await?;
-        pause = (pause * 5 / 4).min(POLL_MAX);
+        if began.elapsed() > POLL_FOR {
+            pause = (pause * 5 / 4).min(POLL_MAX);
+        }
         // Who is a member changes seldom; what they say changes now.
-        members = match settled && looked.elapsed() < RING {
+        members = match settled && looked.is_some_and(|at| at.elapsed() < RING) {
             true => ask_all(sender, &members).await,
             false => {
-                looked = Instant::now();
+                looked = Some(Instant::now());
                 ask_ring(sender, without, ring(sender, without).await?).await?
             }
         };

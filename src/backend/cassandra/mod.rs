@@ -47,7 +47,7 @@ use crate::run::RunId;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
-use members::Member;
+use members::Known;
 use names::Names;
 use query::Sender;
 use read::Open;
@@ -95,7 +95,7 @@ pub struct Cassandra {
     own: Own,
     lease: Option<lease::Lease>,
     /// Those who agreed last.
-    members: Vec<Member>,
+    members: Known,
     /// The schema change that comes right behind the one that is being run.
     next: Option<Act>,
     /// What was seen for it when that one was proved.
@@ -149,7 +149,7 @@ impl Cassandra {
             options,
             own: Own::Missing,
             lease: None,
-            members: Vec::new(),
+            members: Known::default(),
             next: None,
             sighted: None,
             rows: BTreeMap::new(),

@@ -102,8 +102,22 @@ impl Cassandra {
         pending: &mut Pending<'_>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<usize> {
+        let (done, lines) = self.record(pending, tell).await?;
+        self.journal(&lines).await?;
+        Ok(done)
+    }
+
+    /// As [`Self::flush`], but the lines of the journal are left to the caller, who may write them beside what comes next.
+    ///
+    /// # Errors
+    /// It could not be recorded; nothing of it counts as done.
+    pub(super) async fn record<'a>(
+        &mut self,
+        pending: &mut Pending<'a>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(usize, Vec<Line<'a>>)> {
         if pending.is_empty() {
-            return Ok(0);
+            return Ok((0, Vec::new()));
         }
         let Pending {
             changes,
@@ -117,7 +131,7 @@ impl Cassandra {
                 None => self.recorder.forget(id),
             })
             .collect();
-        self.write_with(&texts, &lines).await?;
+        self.write_state(&texts).await?;
         for (unit, _) in &units {
             let length = unit.part.map_or(0, crate::source::Part::len);
             tell(Event::Unit {
@@ -127,17 +141,22 @@ impl Cassandra {
                 complete: unit.part.is_some() && unit.range.end >= length,
             });
         }
-        Ok(units.iter().map(|(_, count)| count).sum())
+        Ok((units.iter().map(|(_, count)| count).sum(), lines))
     }
 
-    /// Writes state under the lease, and then lines of the journal.
+    /// Writes state under the lease, and then lines of the journal: what an executor that was fenced out wanted to do is
+    /// no line of it.
     ///
     /// # Errors
     /// The lease is lost, or the cluster does not answer.
     pub(super) async fn write_with(&self, texts: &[String], lines: &[Line<'_>]) -> Result<()> {
+        self.write_state(texts).await?;
+        self.journal(lines).await
+    }
+
+    async fn write_state(&self, texts: &[String]) -> Result<()> {
         let lease = self.lease.as_ref().ok_or_else(state::fenced)?;
         lease.check(self.sender.timeout).await?;
-        let run = self.options.run.to_string();
         let written = state::write(
             &self.sender,
             &self.recorder,
@@ -146,8 +165,12 @@ impl Cassandra {
             &self.options.stop,
         )
         .await;
-        written.map_err(Error::from)?;
-        // Behind the state: what an executor that was fenced out wanted to do is no line of the journal.
+        written.map_err(Error::from)
+    }
+
+    /// Writes lines of the journal, where the state that they tell of is written.
+    pub(super) async fn journal(&self, lines: &[Line<'_>]) -> Result<()> {
+        let run = self.options.run.to_string();
         journal::write(&self.sender, &self.recorder, &run, lines).await
     }
 }
