@@ -1,0 +1,1 @@
+//! What dies, fills up or changes while a keyspace is exported.
