@@ -17,6 +17,8 @@ use twox_hash::XxHash3_128;
 pub struct Sum {
     /// How many.
     pub rows: u64,
+    /// How many of them have a key and nothing else.
+    pub bare: u64,
     /// The sum of their digests.
     #[serde(serialize_with = "as_hex", deserialize_with = "from_hex")]
     pub digest: u128,
@@ -35,6 +37,8 @@ pub struct RowDigest {
     pub key: u128,
     /// Over all of it.
     pub row: u128,
+    /// Whether it has a key and nothing else.
+    pub bare: bool,
     /// Cells that expire.
     pub expiring: u64,
     /// The sum of the seconds at which they do.
@@ -47,6 +51,7 @@ impl Sum {
     /// Adds a row.
     pub fn add(&mut self, row: &RowDigest) {
         self.rows += 1;
+        self.bare += u64::from(row.bare);
         self.digest = self.digest.wrapping_add(row.row);
         self.expiring += row.expiring;
         self.expiries = self.expiries.wrapping_add(row.expiries);
@@ -56,6 +61,7 @@ impl Sum {
     /// Adds what other rows come to.
     pub fn join(&mut self, other: &Sum) {
         self.rows += other.rows;
+        self.bare += other.bare;
         self.digest = self.digest.wrapping_add(other.digest);
         self.expiring += other.expiring;
         self.expiries = self.expiries.wrapping_add(other.expiries);
@@ -83,6 +89,7 @@ impl Digester {
         let mut told = RowDigest {
             key: 0,
             row: 0,
+            bare: false,
             expiring: 0,
             expiries: 0,
             max_write: None,
@@ -115,6 +122,7 @@ impl Digester {
         }
         told.key = XxHash3_128::oneshot(&self.bytes[..keyed]);
         told.row = XxHash3_128::oneshot(&self.bytes);
+        told.bare = keyed == self.bytes.len();
         told
     }
 

@@ -12,7 +12,7 @@ use crate::backup::layout::Layout;
 use crate::backup::manifest::{File, Planned, Range, RangeFile};
 use crate::backup::table::{Part, Shape};
 use crate::backup::write::Writer;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -97,6 +97,7 @@ impl Export<'_> {
                 owed.push((planned, left));
             }
         }
+        self.sees_all().await?;
         let done = RefCell::new(done);
         (self.progress)(*done.borrow());
         let version = Cell::new(self.look.schema_version);
@@ -203,16 +204,9 @@ impl Export<'_> {
         // Read in one go, unless replicas cannot.
         let mut pieces = vec![range];
         loop {
-            match self
-                .pieces(table, reading, range, &mut pieces, done, clock)
-                .await?
-            {
-                Some((file, sum)) => return Ok(RangeFile { file, sum }),
-                None => (self.tell)(format!(
-                    "replicas cannot read {range} of {} in one go; reading it in {} pieces",
-                    table.planned.outline.name,
-                    pieces.len()
-                )),
+            let read = self.pieces(table, reading, range, &mut pieces, done, clock);
+            if let Some((file, sum)) = read.await? {
+                return Ok(RangeFile { file, sum });
             }
         }
     }
@@ -245,7 +239,7 @@ impl Export<'_> {
                 stop: self.stop,
                 tell: self.tell,
             };
-            let mut fetched = match self.first(&reading.scan, &way, pieces, at).await? {
+            let mut fetched = match self.first(table, reading, &way, pieces, at).await? {
                 Some(fetched) => fetched,
                 // Nothing of it was read yet.
                 None => continue,
@@ -275,7 +269,7 @@ impl Export<'_> {
                     None => break,
                     Some(Ok(fetched)) => fetched,
                     Some(Err(Trouble::TooMuch(error))) => {
-                        cut(pieces, at, error, &table.planned.outline.name)?;
+                        self.cut(pieces, at, error, table)?;
                         return Ok(None);
                     }
                     Some(Err(Trouble::Refused(error))) => return Err(self.explained(error).await),
@@ -294,20 +288,49 @@ impl Export<'_> {
     /// The first page of a piece; nothing where it was too much and the piece has been cut.
     async fn first(
         &self,
-        scan: &Scan,
+        table: &Table<'_>,
+        reading: &Reading,
         way: &Way<'_>,
         pieces: &mut Vec<TokenRange>,
         at: usize,
     ) -> Result<Option<crate::backend::cassandra::cells::Fetched>> {
-        match scan.first(way).await {
+        match reading.scan.first(way).await {
             Ok(fetched) => Ok(Some(fetched)),
             Err(Trouble::TooMuch(error)) => {
-                cut(pieces, at, error, &scan.selection.text)?;
+                self.cut(pieces, at, error, table)?;
                 Ok(None)
             }
             Err(Trouble::Refused(error)) => Err(self.explained(error).await),
             Err(Trouble::Failed(error)) => Err(error),
         }
+    }
+
+    /// Cuts a piece that replicas cannot read into smaller ones, and tells so.
+    fn cut(
+        &self,
+        pieces: &mut Vec<TokenRange>,
+        at: usize,
+        mut error: Error,
+        table: &Table<'_>,
+    ) -> Result<()> {
+        let table = &table.planned.outline.name;
+        let piece = pieces[at];
+        let smaller = piece.cut(CUT);
+        if smaller.len() < 2 {
+            error.message = format!(
+                "the partition with the token {} of {table} cannot be read: {}",
+                piece.to, error.message
+            );
+            return Err(error
+                .now("what is sealed stays")
+                .next("it may hold more tombstones than tombstone_failure_threshold allows: compact it, or raise that limit; then the same command"));
+        }
+        (self.tell)(format!(
+            "replicas cannot read the tokens {piece} of {table} in one go; reading them in {} pieces",
+            smaller.len()
+        ));
+        pieces.splice(at..=at, smaller);
+        Ok(())
     }
 
     /// Who is asked for a range: its owner, then the others.
@@ -320,8 +343,19 @@ impl Export<'_> {
         members
     }
 
-    /// Whether the tables are still what they were when the export began.
+    /// Waits until a right to see masked columns counts on every node: until then they would be read masked, and look fine.
+    async fn sees_all(&self) -> Result<()> {
+        if self.look.masked.is_empty() {
+            return Ok(());
+        }
+        self.stop.pause(self.source.permissions_last().await?).await
+    }
+
+    /// Whether the tables are still what they were when the export began, and nothing of them is masked to the role.
     async fn unchanged(&self, version: &Cell<Uuid>) -> Result<()> {
+        if !self.look.masked.is_empty() {
+            self.unmasked().await?;
+        }
         let now = self.source.schema_version(&self.look.members).await?;
         if now == version.get() {
             return Ok(());
@@ -332,8 +366,34 @@ impl Export<'_> {
         if !changed.is_empty() {
             return Err(changed_error(&changed));
         }
+        self.unmasked().await?;
         version.set(now);
         Ok(())
+    }
+
+    /// A mask, or the loss of the right to see past it, is no change of a table.
+    async fn unmasked(&self) -> Result<()> {
+        let exported = |hidden: &String| {
+            let tables = self.shard.plan.tables.iter();
+            let mut columns = tables.flat_map(|table| {
+                let outline = &table.outline;
+                outline
+                    .columns
+                    .iter()
+                    .map(|column| format!("{}.{}", outline.name, column.name))
+            });
+            columns.any(|column| column == *hidden)
+        };
+        let hidden = self.source.hidden().await?;
+        match hidden.iter().find(|hidden| exported(hidden)) {
+            None => Ok(()),
+            Some(hidden) => Err(Error::new(
+                Exit::Refused,
+                format!("{hidden} has become masked to the role while it was exported"),
+            )
+            .now("what is sealed stays; the range that was being read is not sealed")
+            .next("GRANT UNMASK to this role, then the same command")),
+        }
     }
 
     /// A refusal of the server, or the change of the schema that is behind it.
@@ -355,24 +415,6 @@ fn changed_error(tables: &[String]) -> Error {
     ))
     .now("what is sealed of the other tables stays; the range that was being read is not sealed")
     .next("the same command, which reads the changed tables from their beginning")
-}
-
-/// Cuts a piece that replicas cannot read into smaller ones.
-fn cut(pieces: &mut Vec<TokenRange>, at: usize, error: Error, table: &str) -> Result<()> {
-    let piece = pieces[at];
-    let smaller = piece.cut(CUT);
-    if smaller.len() < 2 {
-        let mut error = error;
-        error.message = format!(
-            "the partition with the token {} of {table} cannot be read: {}",
-            piece.to, error.message
-        );
-        return Err(error
-            .now("what is sealed stays")
-            .next("it may hold more tombstones than tombstone_failure_threshold allows: compact it, or raise that limit; then the same command"));
-    }
-    pieces.splice(at..=at, smaller);
-    Ok(())
 }
 
 /// Writes a page; gives the writer back.

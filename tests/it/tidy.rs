@@ -144,7 +144,7 @@ fn nothing_prints_but_the_shell_and_the_progress() {
 
 #[test]
 fn every_test_module_is_run() {
-    for folder in ["tests/it", "tests/faults"] {
+    for folder in ["tests/it", "tests/faults", "tests/keyspace"] {
         let main = root().join(folder).join("main.rs");
         let main = fs::read_to_string(main).expect("the list of modules");
         for (path, _) in sources(folder) {

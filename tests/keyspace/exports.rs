@@ -289,7 +289,9 @@ fn masked_columns_are_refused_without_the_right_to_see_them() {
     });
     let _turn = cassandra::turn();
     let space = Space::new(&cluster);
-    space.cql("create table t (p int primary key, secret text masked with mask_default(), open text)");
+    space.cql(
+        "create table t (p int primary key, secret text masked with mask_default(), open text)",
+    );
     space.cql("insert into t (p, secret, open) values (1, 's', 'o')");
     space.cql("create role reader with password = 'reader' and login = true");
     let as_reader = |line: &str| {

@@ -7,4 +7,5 @@ mod compare;
 mod export_faults;
 mod exports;
 mod kinds;
+mod readers;
 mod space;

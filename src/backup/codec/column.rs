@@ -18,6 +18,8 @@ pub struct Leaf {
     repeats: bool,
     defs: Vec<i16>,
     reps: Vec<i16>,
+    /// Bytes that the last row group took, which the next one will, about.
+    last: usize,
     /// Its values.
     pub values: Values,
 }
@@ -56,6 +58,7 @@ impl Leaf {
             repeats: spec.max_rep > 0,
             defs: Vec::new(),
             reps: Vec::new(),
+            last: 0,
             values: match spec.physical {
                 Physical::BOOLEAN => Values::Bool(Vec::new()),
                 Physical::INT32 => Values::Int(Vec::new()),
@@ -78,6 +81,13 @@ impl Leaf {
         self.defs.push(def);
         if self.repeats {
             self.reps.push(rep);
+        }
+    }
+
+    /// Makes room for as much as the last row group had: growing by doubling would hold twice of it.
+    pub fn prepare(&mut self) {
+        if let Values::Bytes(bytes, _) = &mut self.values {
+            bytes.reserve(self.last);
         }
     }
 
@@ -182,6 +192,7 @@ impl Leaf {
                 values.clear();
             }
             Values::Bytes(bytes, ends) => {
+                self.last = bytes.len();
                 let all = Bytes::from(take(bytes));
                 let mut batch: Vec<ByteArray> = Vec::new();
                 levels.each(|from, to, defs, reps| {

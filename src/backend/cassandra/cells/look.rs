@@ -1,6 +1,6 @@
 //! What is to be known of a keyspace before its first row is read.
 
-use super::super::fault::{Fault, INVALID};
+use super::super::fault::{Fault, INVALID, UNAUTHORIZED};
 use super::super::names::{identifier, literal};
 use super::super::rights;
 use super::super::schema;
@@ -8,9 +8,14 @@ use super::Source;
 use super::ranges::Ring;
 use crate::cql::schema::Schema;
 use crate::error::{Error, Result};
+use crate::settings::duration;
 use scylla::value::CqlValue;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use uuid::Uuid;
+
+/// The server's default of `permissions_validity`.
+const PERMISSIONS_LAST: Duration = Duration::from_secs(2);
 
 /// A keyspace and its cluster.
 #[derive(Debug, Clone)]
@@ -112,17 +117,9 @@ impl Source {
         let near = members
             .iter()
             .filter(|member| Some(&member.datacenter) == own.as_ref());
-        let mut unreadable = Vec::new();
-        let mut masked_to_role = Vec::new();
-        if let Some(role) = &self.role {
-            let tables: Vec<&String> = schema.tables.keys().collect();
-            let lacking = |permission, tables| {
-                rights::lacking_on(sender, role, &self.keyspace, permission, tables)
-            };
-            unreadable = lacking("SELECT", tables).await?;
-            let tables: BTreeSet<&String> = masked.iter().map(|(table, _)| table).collect();
-            masked_to_role = lacking("UNMASK", tables.into_iter().collect()).await?;
-        }
+        let tables: Vec<&String> = schema.tables.keys().collect();
+        let unreadable = self.lacking("SELECT", tables).await?;
+        let masked_to_role = self.masked_to_role(&masked).await?;
         Ok(Look {
             cluster: text("cluster_name"),
             partitioner: text("partitioner"),
@@ -195,6 +192,52 @@ impl Source {
             }
         }
         Err(last)
+    }
+
+    /// Tables on which the role lacks a permission.
+    async fn lacking(&self, permission: &str, tables: Vec<&String>) -> Result<Vec<String>> {
+        match &self.role {
+            Some(role) => {
+                rights::lacking_on(&self.sender, role, &self.keyspace, permission, tables).await
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn masked_to_role(&self, masked: &BTreeSet<(String, String)>) -> Result<Vec<String>> {
+        let tables: BTreeSet<&String> = masked.iter().map(|(table, _)| table).collect();
+        self.lacking("UNMASK", tables.into_iter().collect()).await
+    }
+
+    /// Columns of tables that the role sees masked as of now, as `table.column`.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn hidden(&self) -> Result<Vec<String>> {
+        let masked = self.masked().await?;
+        let tables = self.masked_to_role(&masked).await?;
+        let hidden = masked.iter().filter(|(table, _)| tables.contains(table));
+        Ok(hidden
+            .map(|(table, column)| format!("{table}.{column}"))
+            .collect())
+    }
+
+    /// For how long nodes may go by permissions that are no longer so: a right to see what is masked counts from then on.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn permissions_last(&self) -> Result<Duration> {
+        let query = "SELECT value FROM system_views.settings WHERE name = 'permissions_validity'";
+        let at = self.sender.coordinator;
+        let rows = self.sender.ask_member(at, query, self.timeout).await;
+        let rows = match rows {
+            // A role that may read no more than its tables.
+            Err(fault) if fault.is(UNAUTHORIZED) => return Ok(PERMISSIONS_LAST),
+            rows => rows.map_err(Fault::error)?,
+        };
+        let told = rows.first();
+        let told = told.and_then(|row| duration::read(row.text("value")?).ok());
+        Ok(told.unwrap_or(PERMISSIONS_LAST))
     }
 
     /// Every member, the coordinator first.

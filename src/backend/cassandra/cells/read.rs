@@ -29,9 +29,11 @@ use uuid::Uuid;
 /// Bytes of a page, about.
 const PAGE: usize = 1 << 20;
 
-/// Rows of the first page, before it is known how long they are, and of any page at most.
-const ROWS_FIRST: usize = 200;
-const ROWS_MAX: usize = 5000;
+/// Rows of the first page of a table, before it is known how long they are: one may be of 16 MB.
+const ROWS_FIRST: usize = 1;
+
+/// Rows of a page, at most: more brings no speed, and the next thousand may be longer than the last.
+const ROWS_MAX: usize = 1000;
 
 /// How long one page is tried for, through whichever member.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -117,38 +117,51 @@ impl Throttle {
 impl Turn<'_> {
     /// It was answered with so much.
     pub fn answered(self, rows: usize, bytes: usize) {
-        let took = self.began.elapsed();
-        let throttle = self.throttle;
-        let mut state = throttle.state();
-        let usual = state.usual.unwrap_or(took);
+        let limits = self.throttle.limits;
+        let mut state = self.throttle.state();
+        state.answered(&limits, self.began, Instant::now(), rows, bytes);
+    }
+
+    /// The server had no time for it.
+    pub fn refused(self) {
+        self.throttle.state().refused(Instant::now());
+    }
+}
+
+impl State {
+    fn answered(
+        &mut self,
+        limits: &Limits,
+        began: Instant,
+        now: Instant,
+        rows: usize,
+        bytes: usize,
+    ) {
+        let took = now.duration_since(began);
+        let usual = self.usual.unwrap_or(took);
         if took > QUICK && took > usual * SLOW {
-            state.lower(0.8, usual);
+            self.lower(0.8, usual, now);
         } else {
-            let most = throttle.limits.at_once as f64;
-            state.allowed = (state.allowed + 1.0 / state.allowed.max(1.0)).min(most);
+            let most = limits.at_once as f64;
+            self.allowed = (self.allowed + 1.0 / self.allowed.max(1.0)).min(most);
         }
-        state.usual = Some((usual * 7 + took) / 8);
+        self.usual = Some((usual * 7 + took) / 8);
         let due = |amount: usize, rate: Option<u64>| {
             rate.map_or(Duration::ZERO, |rate| {
                 Duration::from_secs_f64(amount as f64 / rate.max(1) as f64)
             })
         };
-        let due = due(rows, throttle.limits.rows).max(due(bytes, throttle.limits.bytes));
-        state.next = state.next.max(self.began) + due;
+        let due = due(rows, limits.rows).max(due(bytes, limits.bytes));
+        self.next = self.next.max(began) + due;
     }
 
-    /// The server had no time for it.
-    pub fn refused(self) {
-        let mut state = self.throttle.state();
-        let usual = state.usual.unwrap_or(QUICK);
-        state.lower(0.5, usual);
+    fn refused(&mut self, now: Instant) {
+        let usual = self.usual.unwrap_or(QUICK);
+        self.lower(0.5, usual, now);
     }
-}
 
-impl State {
     /// Once for what was under way at the same time.
-    fn lower(&mut self, by: f64, pause: Duration) {
-        let now = Instant::now();
+    fn lower(&mut self, by: f64, pause: Duration, now: Instant) {
         if self.lowered.is_none_or(|lowered| lowered <= now) {
             self.allowed = (self.allowed * by).max(1.0);
             self.lowered = Some(now + pause);
@@ -167,14 +180,6 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
-    fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime")
-    }
-
     fn limits(rows: Option<u64>) -> Limits {
         Limits {
             at_once: 8,
@@ -183,67 +188,61 @@ mod tests {
         }
     }
 
+    fn state(began: Instant) -> State {
+        State {
+            allowed: 8.0,
+            under_way: 0,
+            usual: None,
+            lowered: None,
+            next: began,
+        }
+    }
+
+    const MOMENT: Duration = Duration::from_millis(100);
+
     #[test]
     fn what_the_server_has_no_time_for_halves_and_good_answers_bring_back() {
-        runtime().block_on(async {
-            let throttle = Throttle::new(limits(None));
-            assert_eq!(throttle.allowed(), 8);
-            throttle.turn().await.refused();
-            assert_eq!(throttle.allowed(), 4);
-            // At the same time: it counts once.
-            throttle.turn().await.refused();
-            assert_eq!(throttle.allowed(), 4);
-            for _ in 0..100 {
-                throttle.turn().await.answered(1, 1);
-            }
-            assert_eq!(throttle.allowed(), 8);
-        });
+        let mut now = Instant::now();
+        let mut state = state(now);
+        state.refused(now);
+        assert_eq!(state.allowed, 4.0);
+        // At the same time: it counts once.
+        state.refused(now);
+        assert_eq!(state.allowed, 4.0);
+        for _ in 0..100 {
+            state.answered(&limits(None), now, now + MOMENT, 1, 1);
+            now += MOMENT;
+        }
+        assert_eq!(state.allowed, 8.0);
+        for _ in 0..10 {
+            now += Duration::from_secs(60);
+            state.refused(now);
+        }
+        assert_eq!(state.allowed, 1.0);
     }
 
     #[test]
     fn an_answer_that_takes_long_lowers() {
-        runtime().block_on(async {
-            let throttle = Throttle::new(limits(None));
-            for _ in 0..10 {
-                let turn = throttle.turn().await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                turn.answered(1, 1);
-            }
-            assert_eq!(throttle.allowed(), 8);
-            let turn = throttle.turn().await;
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            turn.answered(1, 1);
-            assert_eq!(throttle.allowed(), 6);
-        });
+        let now = Instant::now();
+        let mut state = state(now);
+        for _ in 0..10 {
+            state.answered(&limits(None), now, now + MOMENT, 1, 1);
+        }
+        assert_eq!(state.allowed, 8.0);
+        state.answered(&limits(None), now, now + 20 * MOMENT, 1, 1);
+        assert_eq!(state.allowed, 6.4);
     }
 
     #[test]
     fn a_rate_is_kept() {
-        runtime().block_on(async {
-            let throttle = Throttle::new(limits(Some(100)));
-            let began = Instant::now();
-            for _ in 0..11 {
-                throttle.turn().await.answered(100, 1);
-            }
-            assert!(began.elapsed() >= Duration::from_secs(10));
-            assert!(began.elapsed() < Duration::from_secs(11));
-            assert_eq!(throttle.page_max(), 100);
-        });
-    }
-
-    #[test]
-    fn no_more_than_allowed_are_under_way() {
-        runtime().block_on(async {
-            let throttle = Throttle::new(Limits {
-                at_once: 1,
-                rows: None,
-                bytes: None,
-            });
-            let first = throttle.turn().await;
-            let second = tokio::time::timeout(Duration::from_secs(1), throttle.turn()).await;
-            assert!(second.is_err());
-            first.answered(1, 1);
-            throttle.turn().await.answered(1, 1);
-        });
+        let began = Instant::now();
+        let mut state = state(began);
+        for _ in 0..10 {
+            // A hundred rows a second, each time after waiting for its turn.
+            let now = state.next;
+            state.answered(&limits(Some(100)), now, now + MOMENT, 100, 1);
+        }
+        assert_eq!(state.next, began + Duration::from_secs(10));
+        assert_eq!(Throttle::new(limits(Some(100))).page_max(), 100);
     }
 }
