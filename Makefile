@@ -13,10 +13,11 @@ build: ## builds the program, optimised: target/release/kmig
 test: ## format, lints, and every test; a missing server is a failure
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	bin=$$(scripts/ensure-postgres) && pooler=$$(scripts/ensure-pgbouncer) \
+	bin=$$(scripts/ensure-postgres) && versions=$$(scripts/ensure-postgres-versions) && pooler=$$(scripts/ensure-pgbouncer) \
 		&& cassandra=$$(scripts/ensure-cassandra) && cassandra_41=$$(scripts/ensure-cassandra 4.1.10) \
 		&& readers=$$(scripts/ensure-readers) \
-		&& KMIG_PG_BIN=$$bin KMIG_PGBOUNCER=$$pooler KMIG_CASSANDRA=$$cassandra KMIG_CASSANDRA_41=$$cassandra_41 \
+		&& KMIG_PG_BIN=$$bin KMIG_PG_VERSIONS="$$versions" KMIG_PGBOUNCER=$$pooler \
+		KMIG_CASSANDRA=$$cassandra KMIG_CASSANDRA_41=$$cassandra_41 \
 		KMIG_READERS=$$readers KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
 
 demo: ## upgrades the sample under live clients of both versions

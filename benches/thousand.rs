@@ -16,6 +16,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use kmig::plan::{App, Command, plan};
+use kmig::safety::judge::Against;
+use kmig::safety::{Known, Scope, judge};
 use kmig::source::{Dialect, load, parse};
 use support::kmig::{Project, project};
 use support::proxy::Proxy;
@@ -110,10 +112,11 @@ fn set() -> Set {
     Set { project, script }
 }
 
-/// Reading, parsing and planning the whole set, without a database.
+/// Reading, parsing and planning the whole set, and judging it, without a database.
 fn reading(set: &Set) {
     let folder = set.project.path().join("migrations");
     let mut times = Vec::new();
+    let mut judging = Vec::new();
     for _ in 0..ROUNDS {
         let since = Instant::now();
         let read = load::read(&folder, "migrations", Dialect::Postgres).expect("the set is there");
@@ -121,10 +124,17 @@ fn reading(set: &Set) {
         let plan = plan(&files, None, &App::default(), &Command::Bootstrap).expect("it is fresh");
         assert_eq!(plan.steps.len(), MIGRATIONS);
         times.push(since.elapsed());
+        let since = Instant::now();
+        let scopes = Scope::each(&files.migrations);
+        let known = Known::default();
+        let judgement = judge(Dialect::Postgres, &scopes, &known, Against::Files);
+        assert_eq!(judgement.refused().count(), 0);
+        judging.push(since.elapsed());
     }
     println!(
-        "reading and planning {MIGRATIONS} migrations: {:.1} ms\n",
-        milliseconds(median(&mut times))
+        "reading and planning {MIGRATIONS} migrations: {:.1} ms, judging them: {:.1} ms\n",
+        milliseconds(median(&mut times)),
+        milliseconds(median(&mut judging))
     );
 }
 

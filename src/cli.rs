@@ -186,16 +186,15 @@ pub enum Verb {
         #[command(flatten)]
         up: UpArgs,
     },
-    /// Check the files without a database, or against one
+    /// Check the files without a database, or against one; tell of safety rules
     #[command(
-        after_help = "Reads and parses every file, and names all that is wrong at once (exit code 2). With --db: 8 where files and database \
-        disagree, 9 where the database is ahead. It does not judge whether an up part is destructive."
+        after_help = "Reads and parses every file, and names all that is wrong at once (exit code 2). Judges each migration by the safety rules: \
+        what would take something from the old version is refused (7), locks are warned of. With --db: 8 where files and database \
+        disagree, 9 where the database is ahead, and what is new is judged as up would.\n  \
+        kmig check --explain                 lists the rules\n  \
+        kmig check --explain drop-column     tells why, and what to write instead"
     )]
-    Check {
-        /// Compare with the database too: changed, missing, ahead, late
-        #[arg(long)]
-        db: bool,
-    },
+    Check(CheckArgs),
     /// Wait until an up or a finish has been done, for init containers; only looks
     #[command(
         after_help = "Polls with growing pauses and ends with 0 once it is so. Where the time runs out it ends with the code of what is due:\n\
@@ -354,6 +353,30 @@ pub struct RunArgs {
     /// How long to connect again where the connection is lost in the middle; 0 for not at all [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub reconnect: Option<String>,
+}
+
+/// Options of `check`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CheckArgs {
+    /// Compare with the database too: changed, missing, ahead, late
+    #[arg(long)]
+    pub db: bool,
+    /// Tell of a safety rule: why, and what to write instead; without a name, list the rules
+    #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "", conflicts_with = "db")]
+    pub explain: Option<String>,
+    /// How findings are printed: for people, or as annotations of a pull request on GitHub
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+}
+
+/// How `check` prints what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    #[default]
+    Text,
+    /// Workflow commands of GitHub Actions, ::error file=…
+    Github,
 }
 
 /// Options of `up`.

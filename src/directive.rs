@@ -1,6 +1,7 @@
 //! `-- kmig:…` comments of either language: what they say, where they may stand, and what is wrong with those that say
 //! nothing.
 
+use crate::near::nearest;
 use crate::place::{Problem, Span};
 
 /// What `-- kmig:…` comments above a statement say.
@@ -196,13 +197,8 @@ fn timeout_ms(argument: &str, span: Span) -> Result<u64, Problem> {
 
 fn unknown(name: &str, span: Span) -> Problem {
     let shapes = KNOWN.map(|(_, shape)| shape).join(", ");
-    let nearest = KNOWN
-        .iter()
-        .map(|(known, _)| (distance(name, known), known))
-        .min()
-        .filter(|&(distance, known)| distance * 2 <= known.len());
-    let help = match nearest {
-        Some((_, known)) => format!("did you mean kmig:{known}? There are: {shapes}"),
+    let help = match nearest(name, KNOWN.map(|(known, _)| known)) {
+        Some(known) => format!("did you mean kmig:{known}? There are: {shapes}"),
         None => format!("there are: {shapes}"),
     };
     Problem::new(span, format!("unknown directive kmig:{}", shortened(name))).help(help)
@@ -211,22 +207,6 @@ fn unknown(name: &str, span: Span) -> Problem {
 /// Messages are one line for people, whatever the file holds.
 fn shortened(name: &str) -> String {
     name.chars().take(40).collect()
-}
-
-/// How many letters differ (Levenshtein); the longest known name is all that matters of a long one.
-fn distance(written: &str, known: &str) -> usize {
-    let known: Vec<char> = known.chars().collect();
-    let mut row: Vec<usize> = (0..=known.len()).collect();
-    for (line, letter) in written.chars().take(40).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, &other) in known.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[known.len()]
 }
 
 #[cfg(test)]

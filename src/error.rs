@@ -62,6 +62,10 @@ pub struct Diagnostic {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// The safety rule that says so.
+    pub rule: Option<&'static str>,
+    /// Whether it is only to be known, and stops nothing.
+    pub warning: bool,
 }
 
 impl Diagnostic {
@@ -71,6 +75,8 @@ impl Diagnostic {
             place: Some(Place::file(path)),
             message: message.into(),
             help: None,
+            rule: None,
+            warning: false,
         }
     }
 
@@ -80,7 +86,15 @@ impl Diagnostic {
             place: Some(place),
             message: message.into(),
             help: None,
+            rule: None,
+            warning: false,
         }
+    }
+
+    /// The same, stopping nothing.
+    pub fn warning(mut self) -> Self {
+        self.warning = true;
+        self
     }
 
     /// The same with a line on what to do.

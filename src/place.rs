@@ -153,12 +153,20 @@ impl Place {
 
     /// The message, the place, the line and its caret, as rustc shows them. Ends without a newline.
     pub fn render(&self, title: &str, message: &str, styled: bool) -> String {
+        self.rendered(Level::ERROR, title, message, styled)
+    }
+
+    /// The same for what stops nothing.
+    pub fn render_warning(&self, message: &str, styled: bool) -> String {
+        self.rendered(Level::WARNING, "", message, styled)
+    }
+
+    fn rendered(&self, level: Level<'_>, title: &str, message: &str, styled: bool) -> String {
         let renderer = if styled {
             Renderer::styled()
         } else {
             Renderer::plain()
         };
-        let level = Level::ERROR;
         let Some(excerpt) = &self.at else {
             let heading = if title.is_empty() { message } else { title };
             return format!("error: {heading}\n --> {}", self.path);

@@ -9,8 +9,8 @@
 //!   status.cassandra.json    the same, where Cassandra must say something else
 //! ```
 //!
-//! A case runs on each backend that its `on` names, as `postgres::<name>` and `cassandra::<name>`, on an empty database or
-//! keyspace of its own; kmig finds it in `KMIG_URL`. In every text of a step `{url}` and `{database}` stand for these, and `{ext}`
+//! A case runs on each backend that its `on` names, as `postgres::<name>`, `cassandra::<name>` and, on the older release,
+//! `cassandra_41::<name>`, on an empty database or keyspace of its own; kmig finds it in `KMIG_URL`. In every text of a step `{url}` and `{database}` stand for these, and `{ext}`
 //! for the ending of the backend's parts, sql or cql. `UPDATE=1` rewrites each status file: review the difference.
 
 mod scenarios_runner;
@@ -57,7 +57,7 @@ fn case(folder: &Path) -> Vec<Trial> {
         }
     };
     let case = Arc::new(case);
-    let trial = |&backend: &Backend| {
+    let trial = |backend: Backend| {
         let folder = folder.to_owned();
         Trial::test(format!("{}::{name}", backend.name()), {
             let case = Arc::clone(&case);
@@ -65,5 +65,11 @@ fn case(folder: &Path) -> Vec<Trial> {
         })
         .with_ignored_flag(case.pending.is_some() || !backend.available())
     };
-    case.on.iter().map(trial).collect()
+    // What runs on one release of Cassandra runs on the other.
+    let older = case.on.contains(&Backend::Cassandra);
+    let older = older.then_some(Backend::Cassandra41);
+    let all = case.on.iter().copied().chain(older);
+    all.filter(|backend| !case.not_on.contains(backend))
+        .map(trial)
+        .collect()
 }

@@ -10,6 +10,7 @@ use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
+use crate::safety::Known;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use std::time::Duration;
 
@@ -119,6 +120,10 @@ impl Backend for Database {
         entries: &[Entry<'_>],
     ) -> Result<()> {
         to_engine!(self, engine => engine.adopt(batch, set, entries).await)
+    }
+
+    async fn known(&mut self, words: &[String]) -> Result<Known> {
+        to_engine!(self, engine => engine.known(words).await)
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

@@ -16,6 +16,7 @@ use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
+use crate::safety::Known;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,6 +111,9 @@ pub trait Backend {
         set: &MigrationSet,
         entries: &[Entry<'_>],
     ) -> Result<()>;
+
+    /// What the database shows of what these words name, for the judge of statements.
+    async fn known(&mut self, words: &[String]) -> Result<Known>;
 
     /// Who holds the lock now.
     async fn holder(&mut self) -> Result<Option<Holder>>;

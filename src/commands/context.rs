@@ -8,6 +8,7 @@ use crate::error::{Diagnostic, Error, Exit, Result, reason};
 use crate::machine;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
+use crate::safety;
 use crate::settings::Settings;
 use crate::source::{Dialect, MigrationSet, load, own, parse};
 use secrecy::ExposeSecret;
@@ -85,9 +86,11 @@ impl Context {
             })?;
         let set = parse::set(folder, &settings.depends_on, dialect).map_err(Error::files)?;
         let names = cassandra::names::Names::new("", &settings.table).tables();
-        match own::touched(&set, &names) {
-            wrong if wrong.is_empty() => Ok(set),
-            wrong => Err(Error::files(wrong)),
+        let mut wrong = own::touched(&set, &names);
+        wrong.extend(safety::unknown(dialect, &set));
+        match wrong.is_empty() {
+            true => Ok(set),
+            false => Err(Error::files(wrong)),
         }
     }
 

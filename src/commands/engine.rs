@@ -2,6 +2,7 @@
 
 use super::came_back;
 use super::context::Context;
+use super::safety::{Allowed, judged, passed, show};
 use crate::backend::{Backend, Database, Entry};
 use crate::error::{Error, Exit, Result, SAME};
 use crate::execute::{self, Report};
@@ -72,8 +73,20 @@ pub async fn run_on(
     if job.dry_run {
         let plan = decided?;
         warn(context, &plan);
+        let judgement = judged(
+            context,
+            set,
+            database,
+            history.as_ref(),
+            (&job.command, &plan),
+        )
+        .await?;
+        passed(&judgement)?;
+        show(context, &judgement.unneeded());
         let style = context.terminal.style;
-        return Ok(crate::report::plan::answer(job.verb, set, &plan, style));
+        return Ok(crate::report::plan::answer(
+            job.verb, set, &plan, &judgement, style,
+        ));
     }
     match decided {
         Ok(plan) => {
@@ -81,6 +94,16 @@ pub async fn run_on(
             if plan.is_empty() {
                 return Ok(told(job, None, set, history.as_ref(), context));
             }
+            let judgement = judged(
+                context,
+                set,
+                database,
+                history.as_ref(),
+                (&job.command, &plan),
+            )
+            .await?;
+            passed(&judgement)?;
+            show(context, &judgement.unneeded());
             (job.consent)(&plan)?;
         }
         Err(_) if in_motion(database, history.as_ref()).await? => {}
@@ -134,11 +157,13 @@ const ANSWERS: &str =
 
 /// What a run remembers when its session is lost and it goes on with another one.
 #[derive(Default)]
-struct Walk {
+struct Walk<'a> {
     /// What was done.
     total: Report,
     /// Whether the overrides are journaled.
     noted: bool,
+    /// Allowances that the plan needs and that are not journaled.
+    allowed: Vec<Allowed<'a>>,
     /// The plan that was agreed to.
     agreed: Option<Plan>,
     /// The plan that was being run; its outcome is read back.
@@ -150,7 +175,7 @@ struct Walk {
 /// A statement that ends its server process, or a line that is cut again and again, is not tried for ever.
 const LOSSES_MAX: usize = 3;
 
-impl Walk {
+impl Walk<'_> {
     /// Counts a loss of the session; whether it was lost too often with nothing done in between.
     fn stuck(&mut self) -> bool {
         let done = self.total.statements + self.total.parts.len();
@@ -162,13 +187,13 @@ impl Walk {
 }
 
 /// The walk from the lock to its release, with one session.
-async fn once(
+async fn once<'a>(
     context: &Context,
-    set: &MigrationSet,
+    set: &'a MigrationSet,
     database: &mut Database,
     job: &Job<'_>,
     wait: Duration,
-    walk: &mut Walk,
+    walk: &mut Walk<'a>,
 ) -> Result<Answer> {
     database
         .lock(wait, &mut |event| context.progress.event(event))
@@ -192,13 +217,13 @@ async fn once(
 }
 
 /// The part of the walk that is under the lock.
-async fn locked(
+async fn locked<'a>(
     context: &Context,
-    set: &MigrationSet,
+    set: &'a MigrationSet,
     database: &mut Database,
     job: &Job<'_>,
     app: &App,
-    walk: &mut Walk,
+    walk: &mut Walk<'a>,
 ) -> Result<Answer> {
     loop {
         let history = database.history().await?;
@@ -229,6 +254,15 @@ async fn locked(
         // What was agreed to before the session was lost is not asked again, unless there is more to it now.
         let agreed = |before: &Plan| plan.steps.iter().all(|step| covers(before, step));
         if !walk.agreed.as_ref().is_some_and(agreed) {
+            let judgement = judged(
+                context,
+                set,
+                database,
+                history.as_ref(),
+                (&job.command, &plan),
+            )
+            .await?;
+            walk.allowed = passed(&judgement)?;
             (job.consent)(&plan)?;
             walk.agreed = Some(plan.clone());
         }
@@ -248,6 +282,9 @@ async fn locked(
                     .await?;
             }
             walk.noted = true;
+        }
+        for allowed in std::mem::take(&mut walk.allowed) {
+            database.note(allowed.entry()).await?;
         }
         let statements = plan.steps.iter().map(|step| step.to - step.from).sum();
         context.progress.begin(statements);

@@ -16,6 +16,7 @@ mod manual;
 mod new;
 mod plan;
 mod reset;
+mod safety;
 mod status;
 mod undo;
 mod up;
@@ -53,7 +54,7 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
         Verb::Status { exit_code } => status::status(context, *exit_code).await,
         Verb::List { exit_code } => status::list(context, *exit_code).await,
         Verb::Plan { command, up } => plan::run(context, *command, up).await,
-        Verb::Check { db } => check::run(context, *db).await,
+        Verb::Check(args) => check::run(context, args).await,
         Verb::Wait { awaited, timeout } => wait::run(context, *awaited, timeout).await,
         Verb::Accept {
             name,

@@ -1,6 +1,7 @@
 //! `kmig plan`.
 
 use super::context::Context;
+use super::safety::{judged, passed, show};
 use super::up::{Stage, options, stage};
 use crate::backend::Backend;
 use crate::cli::{Planned, UpArgs};
@@ -29,5 +30,16 @@ pub async fn run(context: &Context, planned: Planned, up: &UpArgs) -> Result<Ans
     for warning in &decided.warnings {
         context.progress.say(warning);
     }
-    Ok(report::answer(verb, &set, &decided, context.terminal.style))
+    let judgement = judged(
+        context,
+        &set,
+        &mut database,
+        history.as_ref(),
+        (&command, &decided),
+    )
+    .await?;
+    passed(&judgement)?;
+    show(context, &judgement.unneeded());
+    let style = context.terminal.style;
+    Ok(report::answer(verb, &set, &decided, &judgement, style))
 }

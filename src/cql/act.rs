@@ -229,6 +229,11 @@ pub struct Write {
     pub verb: WriteVerb,
     /// The table.
     pub table: Name,
+    /// From its first word to its last.
+    pub span: Span,
+    /// Values and elements that an INSERT or UPDATE takes away, as DELETE would: null, an empty collection, `-` of
+    /// elements, JSON that leaves columns out.
+    pub removes: Vec<Span>,
     /// IF …: a lightweight transaction.
     pub conditional: bool,
     /// USING TIMESTAMP.

@@ -23,7 +23,7 @@ pub use act::{
     Act, Batch, BatchKind, Change, Column, Create, IdPlace, Key, Name, Object, Target,
     Unrepeatable, Write, WriteVerb,
 };
-pub use parse::parse;
+pub use parse::{parse, selects_all};
 pub use split::split;
 pub use text::{blotted, holds_list, holds_password, safe_text, with_id};
 

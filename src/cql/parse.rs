@@ -137,6 +137,14 @@ fn select(mut cursor: Cursor) -> Option<Act> {
     Some(Act::Select { table })
 }
 
+/// Whether the SELECT at `span` asks for every column that its table has.
+pub fn selects_all(text: &str, span: Span) -> bool {
+    let tokens = significant(text, span);
+    let mut cursor = Cursor::new(text, &tokens);
+    let _ = cursor.eat(&["select", "json"]) || cursor.eat(&["select"]);
+    cursor.eat_sign("*")
+}
+
 fn truncate(mut cursor: Cursor) -> Option<Act> {
     cursor.expect(&["truncate"])?;
     let _ = cursor.eat(&["table"]) || cursor.eat(&["columnfamily"]);

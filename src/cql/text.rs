@@ -39,7 +39,8 @@ pub fn holds_password(text: &str, statement: &Statement) -> bool {
     !passwords(text, statement).is_empty()
 }
 
-/// The text of a statement as it may be shown and stored: without the passwords of CREATE and ALTER of roles and users.
+/// The text of a statement as it may be shown and stored: without the passwords of CREATE and ALTER of roles and users,
+/// and without the values of their OPTIONS, which may be some.
 /// What kmig cannot read otherwise is looked through as well.
 pub fn safe_text<'a>(text: &'a str, statement: &Statement) -> Cow<'a, str> {
     let written = statement.span.of(text);
@@ -89,6 +90,8 @@ pub fn passwords(text: &str, statement: &Statement) -> Vec<Span> {
             continue;
         }
         let before = &tokens[..at];
+        // A value of the map of OPTIONS: what its keys mean is known to the server's role manager alone.
+        let option = before.last().is_some_and(|last| last.span.of(text) == ":");
         let before = match before.split_last() {
             Some((last, before)) if last.span.of(text) == "=" => before,
             _ => before,
@@ -97,7 +100,7 @@ pub fn passwords(text: &str, statement: &Statement) -> Vec<Span> {
             let at = before.len().checked_sub(back);
             at.is_some_and(|at| is_word(text, before[at], keyword))
         };
-        if word(1, "password") || word(2, "identified") && word(1, "by") {
+        if option || word(1, "password") || word(2, "identified") && word(1, "by") {
             found.push(token.span);
         }
     }
@@ -191,9 +194,14 @@ mod tests {
                 "create user u identified by 'x' oops",
                 "create user u identified by '***' oops",
             ),
+            // Whatever a role manager calls it.
             (
-                "create role password with options = {'a': 'b'}",
-                "create role password with options = {'a': 'b'}",
+                "create role password with options = {'password': 'x', 'pin' :/* y */$$z$$} and login = true",
+                "create role password with options = {'password': '***', 'pin' :/* y */'***'} and login = true",
+            ),
+            (
+                "alter role r with access to datacenters {'dc1', 'dc2'}",
+                "alter role r with access to datacenters {'dc1', 'dc2'}",
             ),
             // What is written is data, and stays.
             (

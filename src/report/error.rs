@@ -60,8 +60,12 @@ pub fn text(error: &Error, style: Style) -> String {
     out
 }
 
-fn problem(diagnostic: &Diagnostic, style: Style) -> String {
+/// One thing that is wrong, with the line that it stands on.
+pub fn problem(diagnostic: &Diagnostic, style: Style) -> String {
     let mut out = match &diagnostic.place {
+        Some(place) if place.at.is_some() && diagnostic.warning => {
+            place.render_warning(&diagnostic.message, style.colour)
+        }
         Some(place) if place.at.is_some() => place.render("", &diagnostic.message, style.colour),
         Some(place) => format!(
             "{} {}\n --> {}",
@@ -72,22 +76,40 @@ fn problem(diagnostic: &Diagnostic, style: Style) -> String {
         None => format!("{} {}", style.red("error:"), diagnostic.message),
     };
     if let Some(help) = &diagnostic.help {
+        let help = help.replace('\n', "\n        ");
         let _ = write!(out, "\n  {} {help}", style.bold("help:"));
     }
     out.push('\n');
     out
 }
 
-/// The error as its JSON document.
-pub fn document(error: &Error) -> Value {
-    let place = |place: Option<&Place>| match place {
+fn place(place: Option<&Place>) -> Value {
+    match place {
         None => Value::Null,
         Some(place) => json!({
             "path": place.path,
             "line": place.at.as_ref().map(|excerpt| excerpt.position.line),
             "column": place.at.as_ref().map(|excerpt| excerpt.position.column),
         }),
-    };
+    }
+}
+
+/// Things that are wrong, as JSON.
+pub fn problems(diagnostics: &[Diagnostic]) -> Vec<Value> {
+    let found = diagnostics.iter().map(|found| {
+        json!({
+            "message": found.message,
+            "place": place(found.place.as_ref()),
+            "help": found.help,
+            "rule": found.rule,
+            "level": if found.warning { "warning" } else { "error" },
+        })
+    });
+    found.collect()
+}
+
+/// The error as its JSON document.
+pub fn document(error: &Error) -> Value {
     let server = error.server.as_ref().map(|server| {
         json!({
             (if server.cql { "code" } else { "sqlstate" }): server.code,
@@ -96,17 +118,7 @@ pub fn document(error: &Error) -> Value {
             "context": server.context,
         })
     });
-    let problems: Vec<Value> = error
-        .diagnostics
-        .iter()
-        .map(|found| {
-            json!({
-                "message": found.message,
-                "place": place(found.place.as_ref()),
-                "help": found.help,
-            })
-        })
-        .collect();
+    let problems = problems(&error.diagnostics);
     json!({
         "exit": error.exit as u8,
         "error": {

@@ -6,6 +6,7 @@ use crate::error::Exit;
 use crate::place::line_column;
 use crate::plan::Plan;
 use crate::plan::schedule::{Unit, units};
+use crate::safety::{Found, Judgement, Verdict};
 use crate::source::{MigrationId, MigrationSet, PartKind};
 use crate::sql::{Class, Statement};
 use serde_json::{Map, Value, json};
@@ -15,7 +16,13 @@ use std::fmt::Write;
 const LINES_SHOWN: usize = 12;
 
 /// The plan of a command as text and JSON.
-pub fn answer(command: &str, set: &MigrationSet, plan: &Plan, style: Style) -> Answer {
+pub fn answer(
+    command: &str,
+    set: &MigrationSet,
+    plan: &Plan,
+    judgement: &Judgement<'_>,
+    style: Style,
+) -> Answer {
     let units = units(set, plan);
     let statements: usize = units.iter().map(|unit| unit.range.len()).sum();
     let mut text = String::new();
@@ -87,6 +94,20 @@ pub fn answer(command: &str, set: &MigrationSet, plan: &Plan, style: Style) -> A
                     let rows = data.of(&part.file.text).lines().count();
                     line(&style.dim(&format!("   … {} of data", count(rows, "line"))));
                 }
+                for found in about(judgement, unit, at) {
+                    let finding = &found.finding;
+                    let words = format!("   {}: {}", finding.rule.name, finding.message);
+                    line(&match &found.verdict {
+                        Verdict::Allowed(reason) => {
+                            format!(
+                                "{} {}",
+                                style.dim(&words),
+                                style.dim(&format!("(allowed: {reason})"))
+                            )
+                        }
+                        _ => style.yellow(&words),
+                    });
+                }
             }
         }
     }
@@ -103,7 +124,7 @@ pub fn answer(command: &str, set: &MigrationSet, plan: &Plan, style: Style) -> A
     Answer {
         exit: Exit::Done,
         text: text.trim_start_matches('\n').trim_end().to_string(),
-        document: document(command, set, plan, &units),
+        document: document(command, set, plan, judgement, &units),
     }
 }
 
@@ -132,6 +153,30 @@ fn asked(
             }
         }
     }
+}
+
+/// The findings about a statement of a unit.
+fn about<'j>(
+    judgement: &'j Judgement<'_>,
+    unit: &Unit<'_>,
+    at: usize,
+) -> impl Iterator<Item = &'j Found<'j>> {
+    let (id, kind) = (unit.migration.id.clone(), unit.kind);
+    judgement.found.iter().filter(move |found| {
+        found.migration.id == id && found.part.kind == kind && found.finding.statement == at
+    })
+}
+
+fn finding(found: &Found<'_>) -> Value {
+    let allowed = match &found.verdict {
+        Verdict::Allowed(reason) => Some(reason),
+        _ => None,
+    };
+    json!({
+        "rule": found.finding.rule.name,
+        "message": found.finding.message,
+        "allowed": allowed,
+    })
 }
 
 fn heading(unit: &Unit<'_>, style: Style) -> String {
@@ -174,6 +219,7 @@ fn document(
     command: &str,
     set: &MigrationSet,
     plan: &Plan,
+    judgement: &Judgement<'_>,
     units: &[Unit<'_>],
 ) -> Map<String, Value> {
     let labels = |ids: &[MigrationId]| -> Vec<String> {
@@ -204,6 +250,7 @@ fn document(
                         "column": place.column,
                         "sql": part.shown(at),
                         "class": class,
+                        "findings": about(judgement, unit, at).map(finding).collect::<Vec<_>>(),
                     }))
                 })
                 .collect();
@@ -273,7 +320,13 @@ mod tests {
         };
         let set = parse::set(root, &BTreeMap::new(), Dialect::Cassandra).expect("in order");
         let made = plan(&set, None, &App::default(), &Command::Bootstrap).expect("a plan");
-        let answer = answer("bootstrap", &set, &made, Style { colour: false });
+        let answer = answer(
+            "bootstrap",
+            &set,
+            &made,
+            &Judgement::default(),
+            Style { colour: false },
+        );
         let document = Value::Object(answer.document).to_string();
         for shown in [&answer.text, &document] {
             assert!(shown.contains("CREATE TABLE t"), "{shown}");

@@ -42,6 +42,11 @@ impl Progress {
         }
     }
 
+    /// How stderr is coloured.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
     /// A run of so many statements begins.
     pub fn begin(&self, statements: usize) {
         if let Some(bar) = &self.bar {
@@ -183,6 +188,13 @@ impl Progress {
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.line(&format!("{} {text}", self.style.yellow("note:")));
+        }
+    }
+
+    /// Several lines that say themselves what they are.
+    pub fn tell(&self, text: &str) {
+        if !self.quiet {
+            self.line(text);
         }
     }
 

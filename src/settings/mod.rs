@@ -341,11 +341,7 @@ fn in_file(source: &SourceFile, span: Option<std::ops::Range<usize>>, message: &
         None => Place::file(source.path.clone()),
     };
     Error {
-        diagnostics: vec![Diagnostic {
-            place: Some(place),
-            message: message.to_string(),
-            help: None,
-        }],
+        diagnostics: vec![Diagnostic::at(place, message)],
         ..Error::new(Exit::Usage, format!("{} cannot be used", source.path))
     }
 }

@@ -6,6 +6,7 @@ pub mod order;
 pub mod parse;
 mod rules;
 
+pub(crate) use rules::head;
 pub use rules::own;
 
 use crate::cql;

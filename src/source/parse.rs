@@ -213,10 +213,10 @@ impl Reader {
         };
         let (part, problems) = parsed(kind, file, self.dialect);
         for problem in problems {
+            let place = Place::span(&part.file, problem.span);
             self.diagnostics.push(Diagnostic {
-                place: Some(Place::span(&part.file, problem.span)),
-                message: problem.message,
                 help: problem.help,
+                ..Diagnostic::at(place, problem.message)
             });
         }
         Some(part)
@@ -293,13 +293,10 @@ impl Undecoded {
             Undecoded::Whole(what) => Diagnostic::file(path, what),
             Undecoded::Byte { text, at, byte } => {
                 let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
-                Diagnostic {
-                    place: Some(Place::span(&SourceFile { path, text }, span)),
-                    message: format!(
-                        "this file is not UTF-8: the byte 0x{byte:02X} (is it Latin-1?)"
-                    ),
-                    help: None,
-                }
+                Diagnostic::at(
+                    Place::span(&SourceFile { path, text }, span),
+                    format!("this file is not UTF-8: the byte 0x{byte:02X} (is it Latin-1?)"),
+                )
             }
         }
     }

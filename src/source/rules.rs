@@ -7,7 +7,7 @@ pub mod sql;
 use crate::place::Span;
 
 /// The first words of the statement at `span`, to be marked.
-fn head(text: &str, span: Span) -> Span {
+pub fn head(text: &str, span: Span) -> Span {
     Span::new(span.start, span.start + first_line(span.of(text)).len())
 }
 

@@ -147,7 +147,7 @@ pub enum Reindexed {
 }
 
 /// A name that may be qualified, unquoted and folded as the server does it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name {
     /// Schema, where it was written.
     pub schema: Option<String>,
@@ -162,6 +162,20 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// What is wrong with the text, in order of place. A script with problems is never run.
     pub problems: Vec<Problem>,
+}
+
+/// The name that begins a text, qualified or not, unquoted, folded and cut as the server does it.
+pub fn name(text: &str) -> Option<Name> {
+    let head = head::Head::whole(text, Span::new(0, text.len()));
+    head.name(0).map(|(name, _)| name)
+}
+
+/// The unquoted and quoted words of a statement, which may be names.
+pub fn names(text: &str, span: Span) -> impl Iterator<Item = Span> {
+    let words = head::significant(text, span);
+    words
+        .filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
+        .map(|token| token.span)
 }
 
 /// Whether a text is one query that only reads; what `kmig:done-when` takes.

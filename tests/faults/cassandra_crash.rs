@@ -3,9 +3,11 @@
 //!
 //! A proxy counts the requests that kmig sends and their answers. A run is disturbed at one of them, before the request has
 //! come to its node, behind it, or at the answer; then the command is run again, undisturbed. The points and the harms are
-//! shared out; with `KMIG_EVERY_POINT=1` every request of every command has its turn.
+//! shared out; with `KMIG_EVERY_POINT=1` every request of every command has its turn, with
+//! `KMIG_EVERY_POINT=3/8` the third eighth of them.
 
 use std::io::Write;
+use std::ops::Range;
 
 use crate::cassandra_every_kind::{Stage, WALKS};
 use crate::every_kind::Verb;
@@ -13,7 +15,7 @@ use crate::support::cassandra;
 use crate::support::frame_proxy::{At, Harm};
 
 /// How often the set is walked, each time with other points.
-const TURNS: usize = 12;
+const TURNS: usize = 20;
 
 /// How a run is disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +36,15 @@ fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
     let _turn = cassandra::turn();
     let stage = Stage::new();
     let most = Verb::ALL.map(|verb| stage.requests(verb)).into_iter().max();
-    let turns = match std::env::var_os("KMIG_EVERY_POINT") {
-        Some(_) => 2 * most.unwrap_or_default(),
-        None => TURNS,
+    let (turns, taken) = match std::env::var("KMIG_EVERY_POINT") {
+        Ok(share) => {
+            let turns = 2 * most.unwrap_or_default();
+            (turns, share_of(turns, &share))
+        }
+        Err(_) => (TURNS, 0..TURNS),
     };
     let mut struck = 0;
-    for turn in 0..turns {
+    for turn in taken.clone() {
         let keyspace = stage.cluster.keyspace();
         for (order, verb) in WALKS[turn % 2].into_iter().enumerate() {
             let point = 1 + turn * stage.requests(verb) / turns;
@@ -54,10 +59,21 @@ fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
         stage.drop(&keyspace);
     }
     assert!(
-        struck * 10 > turns * WALKS[0].len() * 8,
+        struck * 10 > taken.len() * WALKS[0].len() * 8,
         "only {struck} runs were disturbed"
     );
     let _ = writeln!(std::io::stderr(), "Cassandra: {struck} points");
+}
+
+/// The share of so many turns that `3/8` names, the third of eight; all of them for anything else.
+fn share_of(turns: usize, share: &str) -> Range<usize> {
+    let share = share.split_once('/');
+    let share =
+        share.and_then(|(n, of)| Some((n.parse::<usize>().ok()?, of.parse::<usize>().ok()?)));
+    match share {
+        Some((n, of)) if (1..=of).contains(&n) => turns * (n - 1) / of..turns * n / of,
+        _ => 0..turns,
+    }
 }
 
 /// Disturbs a command at a point, and completes it; whether it had not ended before.

@@ -49,7 +49,7 @@ fn a_server_is_made_as_its_options_say() {
             mode: 0o600,
         }],
         fsync: true,
-        locale: None,
+        ..ServerOptions::default()
     });
     assert_eq!(server.psql("postgres", "show work_mem"), "7MB");
     assert_eq!(server.psql("postgres", "show fsync"), "on");

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::support::cassandra;
+use crate::support::cassandra::{self, Cluster, Version};
 use crate::support::server::Server;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -10,6 +10,9 @@ use crate::support::server::Server;
 pub enum Backend {
     Postgres,
     Cassandra,
+    /// The oldest release of Cassandra that the suite knows.
+    #[serde(rename = "cassandra_41")]
+    Cassandra41,
 }
 
 /// What system_schema tells of a keyspace, query by query. Left out are ids and times, and the columns that were dropped once:
@@ -35,31 +38,52 @@ impl Backend {
         match self {
             Self::Postgres => "postgres",
             Self::Cassandra => "cassandra",
+            Self::Cassandra41 => "cassandra_41",
         }
+    }
+
+    /// The one whose steps and files it shares: a case is the same on each release.
+    pub fn kind(self) -> Self {
+        match self {
+            Self::Cassandra41 => Self::Cassandra,
+            other => other,
+        }
+    }
+
+    /// The release of a Cassandra.
+    fn version(self) -> Option<Version> {
+        match self {
+            Self::Postgres => None,
+            Self::Cassandra => Some(Version::V5_0),
+            Self::Cassandra41 => Some(Version::V4_1),
+        }
+    }
+
+    /// The node that all cases share; none for Postgres.
+    fn cluster(self) -> Option<&'static Cluster> {
+        self.version().map(cassandra::shared_in)
     }
 
     /// The ending of its parts.
     pub fn ext(self) -> &'static str {
-        match self {
+        match self.kind() {
             Self::Postgres => "sql",
-            Self::Cassandra => "cql",
+            _ => "cql",
         }
     }
 
     pub fn available(self) -> bool {
-        match self {
-            Self::Postgres => Server::available(),
-            Self::Cassandra => cassandra::available(),
-        }
+        self.version()
+            .map_or_else(Server::available, cassandra::available_in)
     }
 
     /// An empty database, or an empty keyspace.
     pub fn database(self) -> String {
-        match self {
-            Self::Postgres => Server::shared().database(),
-            Self::Cassandra => {
-                let keyspace = cassandra::shared().keyspace();
-                let made = cassandra::shared().cql(
+        match self.cluster() {
+            None => Server::shared().database(),
+            Some(cluster) => {
+                let keyspace = cluster.keyspace();
+                let made = cluster.cql(
                     "system",
                     &format!(
                         "create keyspace {keyspace} with replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
@@ -72,26 +96,26 @@ impl Backend {
     }
 
     pub fn url(self, database: &str) -> String {
-        match self {
-            Self::Postgres => Server::shared().url(database),
-            Self::Cassandra => cassandra::shared().url(database),
+        match self.cluster() {
+            None => Server::shared().url(database),
+            Some(cluster) => cluster.url(database),
         }
     }
 
     /// Settings that every kmig of a case gets.
     pub fn env(self) -> &'static [(&'static str, &'static str)] {
-        match self {
+        match self.kind() {
             Self::Postgres => &[],
             // Whoever comes after a killed kmig waits so long.
-            Self::Cassandra => &[("KMIG_CASSANDRA_LEASE", "5s")],
+            _ => &[("KMIG_CASSANDRA_LEASE", "5s")],
         }
     }
 
     /// Runs statements; the rows come back with `|` between columns.
     pub fn ask(self, database: &str, text: &str) -> Result<String, String> {
-        match self {
-            Self::Postgres => Server::shared().try_psql(database, text),
-            Self::Cassandra => cassandra::shared()
+        match self.cluster() {
+            None => Server::shared().try_psql(database, text),
+            Some(cluster) => cluster
                 .cql(database, text)
                 .map(|rows| rows.trim_end().to_owned()),
         }
@@ -99,7 +123,7 @@ impl Backend {
 
     /// Whether a table, view or index of this name is there, or a column `table.column`.
     pub fn is_there(self, database: &str, name: &str) -> Result<bool, String> {
-        match self {
+        match self.kind() {
             Self::Postgres => {
                 let sql = match name.split_once('.') {
                     Some((table, column)) => format!(
@@ -109,7 +133,7 @@ impl Backend {
                 };
                 Ok(self.ask(database, &sql)? == "t")
             }
-            Self::Cassandra => {
+            _ => {
                 let keyspace = format!("keyspace_name = '{database}'");
                 if let Some((table, column)) = name.split_once('.') {
                     let cql = format!(
@@ -135,9 +159,9 @@ impl Backend {
 
     /// The schema as text that is equal where the schemas are; on Cassandra with kmig's own tables.
     pub fn schema(self, database: &str) -> Result<String, String> {
-        match self {
+        match self.kind() {
             Self::Postgres => Ok(Server::shared().schema(database)),
-            Self::Cassandra => {
+            _ => {
                 let mut lines = Vec::new();
                 for query in SCHEMA {
                     let cql = format!("{query} where keyspace_name = '{database}'");

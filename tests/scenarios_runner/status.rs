@@ -27,7 +27,7 @@ pub fn compare(path: &Path, stdout: &str, masks: &[(String, &str)]) -> Result<()
 /// The file of a case for a backend, where it has one.
 pub fn file(folder: &Path, backend: Backend) -> Option<std::path::PathBuf> {
     [
-        format!("status.{}.json", backend.name()),
+        format!("status.{}.json", backend.kind().name()),
         "status.json".to_owned(),
     ]
     .iter()

@@ -22,6 +22,9 @@ pub struct Case {
     /// The backends it runs on.
     #[serde(default = "postgres_only")]
     pub on: Vec<Backend>,
+    /// Those that it cannot run on all the same: a release that lacks something.
+    #[serde(default)]
+    pub not_on: Vec<Backend>,
     /// A project of the repository that stands for files of the case's own: `.` is the sample.
     pub project: Option<PathBuf>,
     #[serde(rename = "step")]

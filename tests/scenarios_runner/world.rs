@@ -51,7 +51,7 @@ impl World {
     /// Does the steps that are for its backend, then compares the status.
     pub fn play(mut self, case: &Case) -> Result<(), Failed> {
         for (number, step) in (1..).zip(&case.steps) {
-            if step.on.is_none_or(|on| on == self.backend) {
+            if step.on.is_none_or(|on| on == self.backend.kind()) {
                 self.step(&step.verb)
                     .map_err(|error| format!("step {number}, {}: {error}", step.verb.title()))?;
             }
@@ -127,18 +127,18 @@ impl World {
     }
 
     fn start(&self, start: &Start) -> Result<Running, String> {
-        let until = match self.backend {
+        let until = match self.backend.kind() {
             Backend::Postgres => start.until.as_deref().ok_or("it has no until")?,
-            Backend::Cassandra => start.until_cql.as_deref().ok_or("it has no until_cql")?,
+            _ => start.until_cql.as_deref().ok_or("it has no until_cql")?,
         };
         let until = self.fill(until);
         let mut running = self.kmig(&self.fill(&start.run))?.start();
         let since = Instant::now();
         loop {
             let answer = self.backend.ask(&self.database, &until)?;
-            let so = match self.backend {
+            let so = match self.backend.kind() {
                 Backend::Postgres => answer == "t",
-                Backend::Cassandra => !answer.is_empty(),
+                _ => !answer.is_empty(),
             };
             if so {
                 return Ok(running);
@@ -172,9 +172,9 @@ impl World {
         if output.code != run.exit {
             wrong.push(format!("exit {}, not {}", output.code, run.exit));
         }
-        let own = match self.backend {
+        let own = match self.backend.kind() {
             Backend::Postgres => &run.stderr_sql,
-            Backend::Cassandra => &run.stderr_cql,
+            _ => &run.stderr_cql,
         };
         let wanted = [
             ("stdout", &run.stdout, &output.stdout),

@@ -37,6 +37,32 @@ impl Programs {
             .clone()
     }
 
+    /// The servers of every major version from 13 to 18, where all of them are here: `scripts/ensure-postgres-versions`
+    /// has the list. psql is the one of [`Programs::find`].
+    pub fn versions() -> Option<Vec<(u32, Self)>> {
+        static FOUND: OnceLock<Option<Vec<(u32, Programs)>>> = OnceLock::new();
+        FOUND
+            .get_or_init(|| {
+                let psql = Self::find()?.psql;
+                let script = concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/scripts/ensure-postgres-versions"
+                );
+                let output = Command::new("sh").args([script, "--find"]).output().ok()?;
+                let folders = String::from_utf8(output.stdout).ok()?;
+                if !output.status.success() {
+                    return None;
+                }
+                let folders = folders.lines().map(PathBuf::from);
+                let programs = folders.map(|bin| Self {
+                    bin,
+                    psql: psql.clone(),
+                });
+                Some((13..).zip(programs).collect())
+            })
+            .clone()
+    }
+
     /// A server unpacked somewhere brings its libraries along, beside `bin`.
     pub fn libraries(&self, command: &mut Command) {
         let beside = self.bin.join("../lib");

@@ -56,6 +56,8 @@ pub struct ServerOptions {
     pub fsync: bool,
     /// The locale of the cluster; `C` where it is not given.
     pub locale: Option<String>,
+    /// The server to run; the one of [`Programs::find`] where it is not given.
+    pub programs: Option<Programs>,
 }
 
 /// A file that is put into a server's data folder before it starts.
@@ -93,7 +95,8 @@ impl Server {
     /// # Panics
     /// Where no server is installed, or it does not start; the message holds its log.
     pub fn start(options: &ServerOptions) -> Self {
-        let programs = Programs::find().expect("no Postgres server: run scripts/ensure-postgres");
+        let programs = options.programs.clone().or_else(Programs::find);
+        let programs = programs.expect("no Postgres server: run scripts/ensure-postgres");
         let folder = new_folder();
         let user = server_user();
         for path in [folder.clone(), folder.join("socket")] {
@@ -188,6 +191,22 @@ impl Server {
             "SKIPPED: no Postgres server was found; scripts/ensure-postgres installs one"
         );
         false
+    }
+
+    /// The servers of all major versions that kmig supports, under the rules of [`Server::available`].
+    pub fn versions() -> Vec<(u32, Programs)> {
+        if let Some(found) = Programs::versions() {
+            return found;
+        }
+        assert!(
+            std::env::var_os("KMIG_REQUIRE_SERVERS").is_none(),
+            "KMIG_REQUIRE_SERVERS is set, but not all of Postgres 13 to 18 were found: run scripts/ensure-postgres-versions"
+        );
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: Postgres 13 to 18 were not found; scripts/ensure-postgres-versions fetches them"
+        );
+        Vec::new()
     }
 
     /// The URL of a database for the superuser, over TCP.

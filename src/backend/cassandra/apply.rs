@@ -210,8 +210,7 @@ impl Cassandra {
             row.checksums = super::record::sealed(&begun, intent.from, &applied);
             row.started.get_or_insert(time::OffsetDateTime::UNIX_EPOCH);
         }
-        let open = self.open.entry(id.clone()).or_default();
-        open.intent = Some(intent.json());
+        self.open.insert(id.clone(), intent.json());
         Ok(recorded)
     }
 
@@ -253,9 +252,7 @@ impl Cassandra {
         let closed = self.recorder.failed(id, &applied);
         match self.write_with(&[closed], &[line]).await {
             Ok(()) => {
-                if let Some(open) = self.open.get_mut(id) {
-                    open.intent = None;
-                }
+                self.open.remove(id);
             }
             // What was refused may be what another executor has done since: it is looked again.
             Err(lost) if lost.lost => return Err(lost),
@@ -267,8 +264,7 @@ impl Cassandra {
 
     /// The intent that an earlier run left open for the statement that a unit begins with.
     fn left_open(&self, unit: &Unit<'_>) -> Result<Option<Intent>> {
-        let open = self.open.get(&unit.migration.id);
-        let Some(text) = open.and_then(|open| open.intent.as_ref()) else {
+        let Some(text) = self.open.get(&unit.migration.id) else {
             return Ok(None);
         };
         let intent = Intent::read(text).ok_or_else(|| {

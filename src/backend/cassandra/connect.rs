@@ -237,7 +237,7 @@ fn refused_login(target: &Target, error: &NewSessionError) -> Option<Error> {
 
 /// What the session found out about the cluster, where kmig can work with it.
 async fn linked(session: Session, target: &Target) -> Result<Link, Error> {
-    let (home, text) = about(&session).await?;
+    let (home, text, datacenter) = about(&session).await?;
     let version = Version::read(text);
     if version.number < OLDEST {
         return Err(Error::failed(format!(
@@ -261,6 +261,14 @@ async fn linked(session: Session, target: &Target) -> Result<Link, Error> {
             .next(
                 "set local_datacenter in [cassandra], with capitals as the cluster writes them",
             ));
+        }
+        let local = target.consistency == Level::LocalQuorum
+            || target.serial_consistency == SerialLevel::LocalSerial;
+        if local && *wanted != datacenter {
+            return Err(Error::failed(format!(
+                "no node of the datacenter {wanted} answers, and the levels of this project count there"
+            ))
+            .next("bring its nodes back; or, once no executor of it can run any more, the levels and local_datacenter of another one, in every project"));
         }
     }
     Ok(Link {
@@ -341,10 +349,13 @@ fn builder(
 /// How long a line is silent before it is tried, and how long an answer may take then, at most.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// Host id and version of the node that answers.
-async fn about(session: &Session) -> Result<(Uuid, String), Error> {
+/// Host id, version and datacenter of the node that answers.
+async fn about(session: &Session) -> Result<(Uuid, String, String), Error> {
     let rows = session
-        .query_unpaged("SELECT host_id, release_version FROM system.local", ())
+        .query_unpaged(
+            "SELECT host_id, release_version, data_center FROM system.local",
+            (),
+        )
         .await
         .map_err(Fault::from)?
         .into_rows_result()

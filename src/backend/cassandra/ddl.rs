@@ -5,7 +5,7 @@
 
 use super::fault::{Fault, Kind};
 use super::intent::Intent;
-use super::members::{self, Known, Member};
+use super::members::{self, Member, Ring};
 use super::query::How;
 use super::schema;
 use super::{Cassandra, Options};
@@ -262,7 +262,7 @@ impl Cassandra {
         members
     }
 
-    async fn agreed(&self, known: &mut Known, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
+    async fn agreed(&self, known: &mut Ring, tell: &mut dyn FnMut(Event)) -> Result<Vec<Member>> {
         let Options {
             without,
             agreement,

@@ -3,8 +3,8 @@
 use super::Cassandra;
 use super::fault::{Fault, INVALID};
 use super::journal::{self, Line};
-use super::lease;
 use super::names::literal;
+use super::seen;
 use super::tables::Own;
 use crate::backend::{Ending, Holder, LastLine, Scene};
 use crate::error::Result;
@@ -21,7 +21,7 @@ impl Cassandra {
             self.recorder.names.lease, self.recorder.incarnation
         );
         match self.sender.read_serial(&query).await {
-            Ok(rows) => Ok(lease::holder(&rows, &self.options.run)),
+            Ok(rows) => Ok(seen::holder(&rows, &self.options.run)),
             // The tables are being made: the schema tells of one before the server reads it.
             Err(fault) if fault.is(INVALID) => Ok(None),
             Err(fault) => Err(fault.error()),

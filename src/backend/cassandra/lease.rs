@@ -8,14 +8,16 @@
 
 use super::fault::{Fault, Kind};
 use super::names::literal;
-use super::query::{How, Rows, Sender};
+use super::query::{How, Sender};
 use super::record::Recorder;
-use super::renewal::{Renewal, Time, renewal_text};
+use super::renewal::{Renewal, Time, renewal_text, row_seconds};
+use super::seen::{Seen, look, since_epoch_ms};
 use super::state::{Owner, fenced};
 use crate::backend::{Ending, Event, Holder, Stop};
 use crate::error::{Error, Exit, Result};
 use crate::machine;
 use crate::run::RunId;
+use scylla::statement::SerialConsistency;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,6 +26,12 @@ use uuid::Uuid;
 
 /// Longest pause between two looks at another's lease.
 const POLL_MAX: Duration = Duration::from_millis(500);
+
+/// How long a renewal is waited for, at least, before the run gives the lease up.
+const RENEWAL_WAIT: Duration = Duration::from_secs(5);
+
+/// Between two looks at what is left of the lease.
+const CHECK_POLL: Duration = Duration::from_millis(10);
 
 /// Who takes the lease, and for how long.
 pub struct Taker<'a> {
@@ -35,6 +43,8 @@ pub struct Taker<'a> {
     pub run: &'a RunId,
     /// How long the lease holds without a renewal.
     pub ttl: Duration,
+    /// The level that conditional writes are decided at, as it is stored.
+    pub serial: String,
     /// Whether a signal wants the run to end.
     pub stop: &'a Stop,
 }
@@ -46,6 +56,7 @@ pub struct Lease {
     /// Whether the one before did not give it back: what it had sent may still arrive (traps C4).
     pub taken_over: bool,
     ticket: Uuid,
+    ttl: Duration,
     time: Arc<Time>,
     renewal: JoinHandle<()>,
 }
@@ -57,21 +68,24 @@ impl Drop for Lease {
 }
 
 impl Lease {
-    /// Passes once more time is left than `need`, so that what is sent now is answered before anybody can take over.
+    /// Passes once more time is left than `need`, so that what is sent now is answered before anybody can take over. One
+    /// that ran out may still be renewed as long as nobody has taken over: a server that was busy for longer than a short
+    /// lease lasts is waited for.
     ///
     /// # Errors
     /// The lease was lost, or could not be renewed in time.
     pub async fn check(&self, need: Duration) -> Result<()> {
-        loop {
-            let left = self.time.left();
-            if left > need {
-                return Ok(());
-            }
-            if left.is_zero() {
+        let deadline = machine::since_boot() + self.ttl.max(RENEWAL_WAIT);
+        while self.time.left() <= need {
+            if self.time.is_lost() {
                 return Err(fenced());
             }
-            tokio::time::sleep(Duration::from_millis(10).min(left)).await;
+            if machine::since_boot() >= deadline {
+                return Err(not_renewed());
+            }
+            tokio::time::sleep(CHECK_POLL).await;
         }
+        Ok(())
     }
 
     /// Gives the lease back; in the middle of a statement nobody knows of `in_doubt`, the owner stays in the fence, so that
@@ -170,76 +184,6 @@ pub async fn take(taker: &Taker<'_>, wait: Duration, tell: &mut dyn FnMut(Event)
     }
 }
 
-/// The static columns of schema_meta that fence every write of state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Fence {
-    /// The run that took the lease last and has not given it back.
-    owner: Option<String>,
-    /// Raised with each taking.
-    epoch: Option<i64>,
-    /// The level that conditional writes are decided at.
-    serial: Option<String>,
-    /// How long the owner's lease holds without a renewal.
-    lease: Duration,
-}
-
-/// What lease and fence say.
-#[derive(Debug, Clone)]
-struct Seen {
-    ticket: Option<Uuid>,
-    beat: Option<i64>,
-    fence: Fence,
-    holder: Option<Holder>,
-    lessee: Option<String>,
-}
-
-impl Seen {
-    /// Whether somebody has renewed, taken or given back in between.
-    fn moved(&self, now: &Seen) -> bool {
-        (self.ticket, self.beat, &self.fence) != (now.ticket, now.beat, &now.fence)
-    }
-
-    fn owner(&self) -> Option<&String> {
-        self.lessee.as_ref().or(self.fence.owner.as_ref())
-    }
-}
-
-async fn look(taker: &Taker<'_>) -> Result<Seen> {
-    let Recorder {
-        names, incarnation, ..
-    } = taker.recorder;
-    let lease = format!(
-        "SELECT owner, ticket, beat, executed_by, application, since FROM {} WHERE incarnation = {incarnation}",
-        names.lease
-    );
-    let fence = format!(
-        "SELECT owner, epoch, serial, lease_seconds FROM {} WHERE incarnation = {incarnation} LIMIT 1",
-        names.meta
-    );
-    let (lease, fence) = tokio::join!(
-        taker.sender.read_serial(&lease),
-        taker.sender.read_serial(&fence)
-    );
-    let (lease, fence) = (lease.map_err(Fault::error)?, fence.map_err(Fault::error)?);
-    let row = lease.first();
-    let fence = fence.first();
-    Ok(Seen {
-        ticket: row.and_then(|row| row.uuid("ticket")),
-        beat: row.and_then(|row| row.number("beat")),
-        lessee: row.and_then(|row| row.text("owner")).map(str::to_string),
-        holder: holder(&lease, taker.run),
-        fence: Fence {
-            owner: fence.and_then(|row| row.text("owner")).map(str::to_string),
-            epoch: fence.and_then(|row| row.number("epoch")),
-            serial: fence.and_then(|row| row.text("serial")).map(str::to_string),
-            lease: fence
-                .and_then(|row| row.number("lease_seconds"))
-                .and_then(|seconds| u64::try_from(seconds).ok())
-                .map_or(Duration::ZERO, Duration::from_secs),
-        },
-    })
-}
-
 /// Takes the lease as it was seen; nothing where it has changed since.
 async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
     let Taker {
@@ -249,7 +193,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
         ttl,
         ..
     } = taker;
-    same_serial(sender, seen.fence.serial.as_deref())?;
+    same_serial(&taker.serial, seen.fence.serial.as_deref())?;
     let names = &recorder.names;
     let incarnation = recorder.incarnation;
     if let Some(ticket) = seen.ticket {
@@ -275,7 +219,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
         literal(&run.to_string()),
         literal(&recorder.by),
         literal(&run.application(&recorder.by)),
-        ttl.as_secs()
+        row_seconds(*ttl)
     );
     if !won(sender, &insert, ticket, taker).await? {
         return Ok(None);
@@ -293,7 +237,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
         names.meta,
         literal(&owner.run),
         owner.epoch,
-        literal(serial_word(sender)),
+        literal(&taker.serial),
         ttl.as_secs()
     );
     let raised = match sender.read(&raise).await {
@@ -335,6 +279,7 @@ async fn seize(taker: &Taker<'_>, seen: &Seen) -> Result<Option<Lease>> {
         owner,
         taken_over: seen.owner().is_some(),
         ticket,
+        ttl: *ttl,
         time,
         renewal: tokio::spawn(renewal.run()),
     }))
@@ -350,54 +295,43 @@ async fn won(sender: &Sender, text: &str, ticket: Uuid, taker: &Taker<'_>) -> Re
 }
 
 /// Refuses another serial level than the one that is stored: two levels exclude nobody (traps C5).
-fn same_serial(sender: &Sender, stored: Option<&str>) -> Result<()> {
-    let word = serial_word(sender);
-    match stored {
-        Some(stored) if stored != word => Err(Error::new(
-            Exit::Refused,
-            format!("this keyspace is migrated at serial consistency {stored}, and {word} is configured"),
-        )
-        .now("nothing was run")
-        .next(format!("serial_consistency = \"{stored}\" in [cassandra] of kmig.toml, in every project that migrates this keyspace"))),
-        _ => Ok(()),
+fn same_serial(own: &str, stored: Option<&str>) -> Result<()> {
+    let Some(stored) = stored.filter(|stored| *stored != own) else {
+        return Ok(());
+    };
+    let next = match stored.split_once(LOCAL) {
+        None => format!("serial_consistency = \"{stored}\" in [cassandra] of kmig.toml"),
+        Some((level, datacenter)) => format!(
+            "serial_consistency = \"{level}\" and local_datacenter = \"{datacenter}\" in [cassandra] of kmig.toml"
+        ),
+    };
+    Err(Error::new(
+        Exit::Refused,
+        format!("this keyspace is migrated at serial consistency {stored}, and this run decides at {own}"),
+    )
+    .now("nothing was run")
+    .next(format!("{next}, in every project that migrates this keyspace")))
+}
+
+/// Between a level that counts in one datacenter, and the datacenter.
+const LOCAL: &str = " in ";
+
+/// The level that conditional writes are decided at, as it is stored: a local one together with its datacenter, since
+/// those of two datacenters exclude nobody either.
+pub fn serial_word(serial: SerialConsistency, datacenter: &str) -> String {
+    match serial {
+        SerialConsistency::Serial => "SERIAL".to_string(),
+        SerialConsistency::LocalSerial => format!("LOCAL_SERIAL{LOCAL}{datacenter}"),
     }
 }
 
-fn serial_word(sender: &Sender) -> &'static str {
-    match sender.serial {
-        scylla::statement::SerialConsistency::Serial => "SERIAL",
-        scylla::statement::SerialConsistency::LocalSerial => "LOCAL_SERIAL",
-    }
-}
-
-/// Who holds the lease, by its row.
-pub fn holder(rows: &Rows, this: &RunId) -> Option<Holder> {
-    let row = rows.first()?;
-    let owner = row.text("owner")?;
-    let run = RunId::parse(owner);
-    let gone = run
-        .as_ref()
-        .is_some_and(|run| machine::proves_dead(run, this));
-    let since = row.number("since");
-    let now = since_epoch_ms();
-    Some(Holder {
-        pid: run.as_ref().map_or(0, |run| i64::from(run.pid)),
-        application: row.text("application").unwrap_or(owner).to_string(),
-        run: Some(owner.to_string()),
-        address: None,
-        seconds: since.map_or(0, |since| (now - since) / 1000),
-        gone,
-        began: since,
-        leases: true,
-    })
-}
-
-/// For people only: no decision hangs on it.
-fn since_epoch_ms() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |time| {
-        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-    })
+/// The error of a run whose lease has run out by its own count; it is taken anew, if nobody was faster.
+fn not_renewed() -> Error {
+    let mut error = Error::failed("the lease of this run could not be renewed in time")
+        .now("this run writes nothing more under it; what was told as done is recorded")
+        .next("kmig status");
+    error.lost = true;
+    error
 }
 
 fn busy(holder: Option<&Holder>, wait: Duration) -> Error {

@@ -52,10 +52,17 @@ pub enum State {
 
 /// Those who agreed last.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Ring {
     members: Vec<Member>,
     /// When it was last looked who they are.
     looked: Option<Instant>,
+}
+
+impl Ring {
+    /// One of them, by its host id.
+    pub fn member(&self, id: Uuid) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == id)
+    }
 }
 
 impl Member {
@@ -250,7 +257,7 @@ fn gone(status: &str) -> bool {
 pub async fn agree(
     sender: &Sender,
     without: &BTreeSet<Uuid>,
-    known: &mut Known,
+    known: &mut Ring,
     within: Duration,
     stop: &Stop,
     tell: &mut dyn FnMut(Event),

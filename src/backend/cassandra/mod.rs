@@ -20,6 +20,7 @@ mod probe;
 mod query;
 mod read;
 mod record;
+mod recorded;
 mod recover;
 mod remove;
 mod renewal;
@@ -27,6 +28,7 @@ mod replicas;
 mod resume;
 pub mod rights;
 mod schema;
+mod seen;
 mod setup;
 mod sight;
 mod state;
@@ -47,10 +49,9 @@ use crate::run::RunId;
 use crate::settings::{Level, Replication, SerialLevel};
 use crate::source::{Migration, MigrationId, MigrationSet, Part, PartKind};
 use journal::Line;
-use members::Known;
+use members::Ring;
 use names::Names;
 use query::Sender;
-use read::Open;
 use record::Recorder;
 use scylla::statement::{Consistency, SerialConsistency};
 use serde_json::json;
@@ -95,15 +96,15 @@ pub struct Cassandra {
     own: Own,
     lease: Option<lease::Lease>,
     /// Those who agreed last.
-    members: Known,
+    members: Ring,
     /// The schema change that comes right behind the one that is being run.
     next: Option<Act>,
     /// What was seen for it when that one was proved.
     sighted: Option<(Act, sight::Sight)>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
-    /// What stopped runs left open, likewise.
-    open: BTreeMap<MigrationId, Open>,
+    /// What stopped runs were sending, likewise.
+    open: BTreeMap<MigrationId, String>,
     /// Number and version of the last batch.
     last: Option<(i64, Option<String>)>,
     /// From when on nothing of a run that was not ended cleanly can still arrive, since the machine was started.
@@ -149,7 +150,7 @@ impl Cassandra {
             options,
             own: Own::Missing,
             lease: None,
-            members: Known::default(),
+            members: Ring::default(),
             next: None,
             sighted: None,
             rows: BTreeMap::new(),
@@ -159,79 +160,6 @@ impl Cassandra {
             resets: false,
             last_write: 0,
         })
-    }
-
-    /// Reads what is recorded; nothing where kmig's tables are not there, or not all of them.
-    async fn read(&mut self) -> Result<Option<History>> {
-        let at = self.sender.coordinator;
-        self.own = tables::look(&self.sender, &self.recorder.names, at).await?;
-        let Own::There(incarnation) = self.own else {
-            self.rows.clear();
-            self.open.clear();
-            self.last = None;
-            return Ok(None);
-        };
-        self.recorder.incarnation = incarnation;
-        let serial = self.lease.is_some();
-        let reading = read::read(&self.sender, &self.recorder.names, incarnation, serial).await?;
-        if let Some(run) = reading.resetting.filter(|_| !self.resets) {
-            return Err(Error::failed(format!(
-                "a reset of this keyspace was begun by run {run} and is not complete: some of what is recorded is gone"
-            ))
-            .now("nothing was run")
-            .next("kmig reset, which drops the rest"));
-        }
-        self.open = reading.open;
-        self.last_write = self.last_write.max(reading.last_write);
-        self.rows = reading
-            .history
-            .as_ref()
-            .map(|history| history.applied.clone())
-            .unwrap_or_default();
-        self.last = reading
-            .history
-            .as_ref()
-            .map(|history| (history.batch, history.app_version.clone()));
-        Ok(reading.history)
-    }
-
-    /// The members of a batch that are recorded.
-    fn members_of(&self, batch: i64) -> Vec<MigrationId> {
-        let rows = self.rows.iter().filter(|(_, row)| row.batch == batch);
-        rows.map(|(id, _)| id.clone()).collect()
-    }
-
-    fn last(&self) -> Option<(i64, Option<&str>)> {
-        let last = self.last.as_ref();
-        last.map(|(number, version)| (*number, version.as_deref()))
-    }
-
-    /// Remembers what was written of a batch.
-    fn took(&mut self, batch: &Batch, set: &MigrationSet, progress: Progress) {
-        for id in &batch.leave {
-            self.rows.remove(id);
-        }
-        for id in batch.undo.iter().flatten() {
-            if let Some(row) = self.rows.get_mut(id) {
-                row.progress = Progress::Undoing(0);
-            }
-            self.open.remove(id);
-        }
-        for migration in batch.take.iter().filter_map(|id| set.get(id)) {
-            let row = Applied {
-                name: migration.name.clone(),
-                batch: batch.number,
-                origin: batch.origin,
-                progress,
-                checksums: BTreeMap::new(),
-                app_version: batch.app_version.clone(),
-                started: None,
-                finished: None,
-                by: self.options.by.clone(),
-            };
-            self.rows.insert(migration.id.clone(), row);
-        }
-        self.last = Some((batch.number, batch.app_version.clone()));
     }
 }
 
@@ -257,7 +185,7 @@ impl Backend for Cassandra {
         let Some(lease) = self.lease.take() else {
             return Ok(());
         };
-        let in_doubt = self.open.values().any(|open| open.intent.is_some());
+        let in_doubt = !self.open.is_empty();
         lease.release(&self.taker(), in_doubt).await
     }
 
@@ -378,6 +306,10 @@ impl Backend for Cassandra {
         self.write_with(&texts, &lines).await?;
         self.took(batch, set, Progress::Executed);
         Ok(())
+    }
+
+    async fn known(&mut self, _words: &[String]) -> Result<crate::safety::Known> {
+        Ok(crate::safety::Known::default())
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

@@ -54,6 +54,12 @@ pub struct Rows {
 }
 
 impl Sender {
+    /// Whether a level of bookkeeping counts in the coordinator's datacenter only.
+    pub fn decides_locally(&self) -> bool {
+        self.consistency == Consistency::LocalQuorum
+            || self.serial == SerialConsistency::LocalSerial
+    }
+
     /// Sends a statement as it is and reads all rows of its answer.
     ///
     /// # Errors

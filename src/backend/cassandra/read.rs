@@ -20,15 +20,8 @@ pub struct Reading {
     pub resetting: Option<String>,
     /// The latest time that a write of a migration was given, in microseconds since 1970.
     pub last_write: i64,
-    /// What runs that stopped in the middle left open.
-    pub open: BTreeMap<MigrationId, Open>,
-}
-
-/// What is in the middle of a part.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Open {
-    /// The statement that was being sent, as [`super::intent::Intent`] writes it.
-    pub intent: Option<String>,
+    /// What runs that stopped in the middle were sending, as [`super::intent::Intent`] writes it.
+    pub open: BTreeMap<MigrationId, String>,
 }
 
 /// Reads everything of an incarnation; `serial` where it decides.
@@ -89,13 +82,9 @@ fn found(rows: &Rows) -> Result<Reading> {
         let Some((id, recorded)) = recorded(row)? else {
             continue;
         };
-        let text = |name| row.text(name).map(str::to_string);
         last_write = last_write.max(row.number("write_time").unwrap_or_default());
-        let left = Open {
-            intent: text("intent"),
-        };
-        if left != Open::default() {
-            open.insert(id.clone(), left);
+        if let Some(intent) = row.text("intent") {
+            open.insert(id.clone(), intent.to_string());
         }
         applied.insert(id, recorded);
     }

@@ -36,8 +36,15 @@ impl Cassandra {
                 break;
             }
             let state = self.sender.session.get_cluster_state();
-            let others = state.get_nodes_info().iter().map(|node| node.host_id);
-            let others: Vec<_> = others.filter(|other| *other != own).collect();
+            let nodes = state.get_nodes_info();
+            let home = nodes.iter().find(|node| node.host_id == own);
+            let home = home.and_then(|node| node.datacenter.clone());
+            // A local level counts in the datacenter that it was meant for, and nowhere else.
+            let local = self.sender.decides_locally();
+            let others = nodes
+                .iter()
+                .filter(|node| node.host_id != own && (!local || node.datacenter == home));
+            let others: Vec<_> = others.map(|node| node.host_id).collect();
             let mut found = None;
             for other in others {
                 if self.sender.ask_member(other, probe, answer).await.is_ok() {

@@ -19,10 +19,15 @@ pub struct Time {
 }
 
 impl Time {
+    /// Whether it is known that somebody else has the lease, or took it away.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
     /// What is left of the lease, as this run counts it.
     pub fn left(&self) -> Duration {
         let until = self.until.lock().map_or(Duration::ZERO, |until| *until);
-        match self.lost.load(Ordering::SeqCst) {
+        match self.is_lost() {
             true => Duration::ZERO,
             false => until.saturating_sub(machine::since_boot()),
         }
@@ -81,6 +86,12 @@ impl Renewal {
     }
 }
 
+/// How long the row of a lease lives in the server, in seconds: a cell may go up to a second before its time
+/// (cassandra.md §3.5), and a renewal must find it until the lease has run out by its holder's own count.
+pub fn row_seconds(lease: Duration) -> u64 {
+    lease.as_secs() + 1
+}
+
 pub fn renewal_text(
     recorder: &Recorder,
     run: &RunId,
@@ -92,7 +103,7 @@ pub fn renewal_text(
     let head = format!(
         "UPDATE {} USING TTL {} SET owner = {owner}, ticket = {ticket}, executed_by = {by}, application = {application}",
         recorder.names.lease,
-        ttl.as_secs()
+        row_seconds(ttl)
     );
     let incarnation = recorder.incarnation;
     Box::new(move |beat| {

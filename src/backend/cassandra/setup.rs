@@ -7,14 +7,19 @@ use super::query::How;
 use super::tables::{self, Own};
 use super::{Cassandra, clocks, names::identifier, replicas, rights};
 use crate::backend::Event;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::machine;
 use crate::settings::Replication;
 use std::time::Duration;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// A CREATE of one of kmig's tables that met another's is tried so often: both make the same.
 const TRIES_MAX: usize = 5;
+
+/// How long kmig's tables are looked at that seem not to be as kmig makes them, and how often.
+const ARRIVAL: Duration = Duration::from_secs(5);
+const ARRIVAL_POLL: Duration = Duration::from_millis(250);
 
 /// How long a ring that seems too small is looked at, and how often.
 const RING_START: Duration = Duration::from_secs(5);
@@ -44,8 +49,7 @@ impl Cassandra {
             Own::There(_) => {}
             own => self.make_tables(own, &members, tell).await?,
         }
-        let incarnation =
-            tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
+        let incarnation = self.read_back(tell).await?;
         self.own = Own::There(incarnation);
         self.recorder.incarnation = incarnation;
         self.use_keyspace().await?;
@@ -57,12 +61,19 @@ impl Cassandra {
         Ok(())
     }
 
+    /// The datacenter of the coordinator, which a local level is meant for.
+    fn datacenter(&self) -> &str {
+        let member = self.members.member(self.sender.coordinator);
+        member.map_or("?", |member| &member.datacenter)
+    }
+
     pub(super) fn taker(&self) -> Taker<'_> {
         Taker {
             sender: &self.sender,
             recorder: &self.recorder,
             run: &self.options.run,
             ttl: self.options.lease,
+            serial: lease::serial_word(self.sender.serial, self.datacenter()),
             stop: &self.options.stop,
         }
     }
@@ -135,6 +146,22 @@ impl Cassandra {
             self.agreement(tell).await?;
         }
         Ok(())
+    }
+
+    /// Reads kmig's own tables back at every member. The CREATE of a run that was killed may be arriving just now, and stands
+    /// in system_schema table by table, before the schema's version tells of it: what does not fit is looked at again.
+    async fn read_back(&mut self, tell: &mut dyn FnMut(Event)) -> Result<Uuid> {
+        let deadline = Instant::now() + ARRIVAL.min(self.options.agreement);
+        loop {
+            let members = self.agreement(tell).await?;
+            let read = tables::same_everywhere(&self.sender, &self.recorder.names, &members).await;
+            match read {
+                Err(error) if error.exit == Exit::Failed && Instant::now() < deadline => {
+                    self.options.stop.pause(ARRIVAL_POLL).await?;
+                }
+                read => return read,
+            }
+        }
     }
 
     /// Waits for a moment where the members cannot serve a replication: a ring that has just started has not heard of all

@@ -15,6 +15,7 @@ mod fault;
 mod group;
 mod holder;
 mod identity;
+mod known;
 mod leftover;
 mod lock;
 mod look;
@@ -49,6 +50,7 @@ use crate::plan::history::History;
 use crate::plan::schedule::Unit;
 use crate::plan::there::Wanted;
 use crate::run::RunId;
+use crate::safety::Known;
 use crate::source::{Migration, MigrationSet, Part, PartKind};
 use connect::Connection;
 use fault::Fault;
@@ -386,6 +388,10 @@ impl Backend for Postgres {
         let mut sql = self.recorder.adopted(batch, set);
         sql.extend(entries.iter().map(|entry| self.recorder.entry(entry)));
         self.write(&sql).await
+    }
+
+    async fn known(&mut self, words: &[String]) -> Result<Known> {
+        known::read(&self.connection.client, words).await
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

@@ -377,6 +377,72 @@ fn writing() {
     assert!(act("UPDATE t USING TIMESTAMP 4 SET a = 1 WHERE k = 1").timed());
 }
 
+/// What an INSERT or UPDATE takes away, as DELETE would.
+#[test]
+fn removals() {
+    for (text, removed) in [
+        ("INSERT INTO t (a, b) VALUES (1, 'null')", ""),
+        ("INSERT INTO t (a, b) VALUES (1, NULL)", "NULL"),
+        (
+            "INSERT INTO t (a, b, c) VALUES (null, {}, [ ])",
+            "null {} [ ]",
+        ),
+        ("INSERT INTO t (a, b) VALUES (f(null), [null])", ""),
+        ("INSERT INTO t JSON '{\"a\": 1}'", "'{\"a\": 1}'"),
+        (
+            "INSERT INTO t JSON '{\"a\": 1}' DEFAULT NULL",
+            "'{\"a\": 1}'",
+        ),
+        ("INSERT INTO t JSON '{\"a\": 1}' DEFAULT UNSET", ""),
+        (
+            "INSERT INTO t JSON $${\"a\": null}$$ DEFAULT UNSET",
+            "$${\"a\": null}$$",
+        ),
+        (
+            "INSERT INTO t JSON '{\"a\": []}' DEFAULT UNSET",
+            "'{\"a\": []}'",
+        ),
+        (
+            "UPDATE t SET a = 1, b = Null WHERE k = 1 IF c = null",
+            "b = Null",
+        ),
+        (
+            "UPDATE t SET m['x'] = /* */ null, u.f = null WHERE k = 1",
+            "m['x'] = /* */ null u.f = null",
+        ),
+        ("UPDATE t SET m = {}, n = [] WHERE k = 1", "m = {} n = []"),
+        (
+            "UPDATE t SET m = m - {'a'}, n -= ['b'] WHERE k = 1",
+            "m = m - {'a'} n -= ['b']",
+        ),
+        (
+            "UPDATE t SET m = m + {'a'}, n += ['b'], c = c - 1, d = -1 WHERE k = 1",
+            "",
+        ),
+        ("UPDATE t SET \"null\" = 1 WHERE k = 1", ""),
+        ("DELETE a FROM t WHERE k = 1", ""),
+    ] {
+        let found = act(text);
+        let [write] = found.writes() else {
+            panic!("{text}");
+        };
+        let removes: Vec<&str> = write.removes.iter().map(|span| span.of(text)).collect();
+        assert_eq!(removes.join(" "), removed, "{text}");
+        assert_eq!(write.span.of(text), text);
+    }
+    let batch = "BEGIN BATCH INSERT INTO t (a) VALUES (1); DELETE FROM t WHERE a = 1 APPLY BATCH";
+    let found = act(batch);
+    let each: Vec<&str> = found
+        .writes()
+        .iter()
+        .map(|write| write.span.of(batch))
+        .collect();
+    assert_eq!(
+        each,
+        ["INSERT INTO t (a) VALUES (1)", "DELETE FROM t WHERE a = 1"]
+    );
+}
+
 #[test]
 fn others() {
     let table = |name: &str| Name {

@@ -5,6 +5,8 @@ use super::super::cursor::{BEGINNINGS, Cursor, is_reserved};
 use super::super::lexer::{Kind, Token};
 use crate::place::Span;
 
+mod removes;
+
 /// Built-in functions that say the same for the same arguments, beside those whose name tells (`…asblob`, `mask_…`).
 const PURE: [&str; 34] = [
     "abs",
@@ -54,6 +56,8 @@ pub fn write(mut cursor: Cursor) -> Option<Write> {
             keyspace: None,
             name: String::new(),
         },
+        span: whole(cursor.rest()),
+        removes: Vec::new(),
         conditional: false,
         timestamp: false,
         ttl: false,
@@ -79,12 +83,19 @@ pub fn write(mut cursor: Cursor) -> Option<Write> {
 fn insert(cursor: &mut Cursor, write: &mut Write) -> Option<()> {
     write.table = cursor.name()?;
     if cursor.eat(&["json"]) {
-        cursor.string()?;
-        let _ = cursor.eat(&["default", "null"]) || cursor.eat(&["default", "unset"]);
+        let json = cursor.peek()?.span;
+        let object = cursor.string()?;
+        let keeps = cursor.eat(&["default", "unset"]);
+        let _ = cursor.eat(&["default", "null"]);
+        if !keeps || removes::json(&object) {
+            write.removes.push(json);
+        }
     } else {
         cursor.brackets()?;
         cursor.expect(&["values"])?;
-        cursor.brackets()?;
+        let values = commas(cursor.brackets()?, cursor.source());
+        let removed = values.filter(|value| removes::value(value, cursor.source()));
+        write.removes.extend(removed.map(whole));
     }
     write.conditional = cursor.eat(&["if", "not", "exists"]);
     using(cursor, write)
@@ -98,6 +109,9 @@ fn update(cursor: &mut Cursor, write: &mut Write) -> Option<()> {
     for assignment in commas(assignments, cursor.source()) {
         let mut assigned = Cursor::new(cursor.source(), assignment);
         let column = assigned.identifier()?;
+        if removes::assignment(assignment, cursor.source()) {
+            write.removes.push(whole(assignment));
+        }
         if let Some(why) = accumulates(&column, assigned)? {
             write.accumulates.push(column);
             write.unrepeatable.push(Unrepeatable {

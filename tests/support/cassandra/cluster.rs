@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::super::machine::free_port;
 use super::claim::Claim;
 use super::client::{Client, Consistency, RawRows};
 use super::node::Node;
 use super::prepare::{new_folder, prepare};
 use super::tls::{ClientTls, Tls};
-use super::{Options, PATIENCE, pause_a_moment};
+use super::{Options, PATIENCE, Version, clock, pause_a_moment};
 
 /// The port of CQL, of every node and of what stands before it.
 const PORT: u16 = 9042;
@@ -25,6 +26,8 @@ pub struct Cluster {
     tls: Option<Tls>,
     claim: Claim,
     keyspaces: AtomicU32,
+    /// Of each node, where nodetool is to work.
+    nodetool: Vec<u16>,
 }
 
 impl Cluster {
@@ -41,16 +44,22 @@ impl Cluster {
                 .flat_map(|node| [0, 1].map(|y| format!("127.{y}.{}.{node}", claim.x)));
             Tls::make(&folders[0], addresses.collect())
         });
-        let nodes = (1..)
-            .zip(folders)
-            .map(|(node, folder)| Mutex::new(prepare(&options, node, folder, &claim, tls.as_ref())))
-            .collect();
+        let nodetool: Vec<u16> = match options.nodetool {
+            true => (0..options.nodes).map(|_| free_port()).collect(),
+            false => Vec::new(),
+        };
+        let prepared = |(node, folder)| {
+            let port = nodetool.get(node - 1).copied();
+            Mutex::new(prepare(&options, node, folder, &claim, tls.as_ref(), port))
+        };
+        let nodes = (1..).zip(folders).map(prepared).collect();
         let cluster = Self {
             nodes,
             options,
             tls,
             claim,
             keyspaces: AtomicU32::new(0),
+            nodetool,
         };
         let all = 1..=cluster.options.nodes;
         all.clone().for_each(|node| cluster.node(node).launch());
@@ -238,6 +247,25 @@ impl Cluster {
             self.await_seen(node, seen, other);
             self.await_seen(other, seen_by_other, node);
         }
+    }
+
+    /// Puts the clock of a node that was started with one of its own so many milliseconds ahead; it counts from its next
+    /// start on.
+    pub fn set_clock(&self, node: usize, ahead: i64) {
+        let own = self.options.clocks.iter().any(|(of, _)| *of == node);
+        assert!(own, "start the cluster with a clock for node {node}");
+        clock::write(self.node(node).folder(), ahead);
+    }
+
+    /// Which release a node runs.
+    pub fn version_of(&self, node: usize) -> Version {
+        self.options.version_of(node)
+    }
+
+    /// The port of 127.0.0.1 by which nodetool comes to a node.
+    pub(super) fn nodetool_port(&self, node: usize) -> u16 {
+        let port = self.nodetool.get(node - 1);
+        *port.expect("start the cluster with nodetool")
     }
 
     /// The process id of a node; 0 where it does not run.

@@ -1,6 +1,6 @@
 //! What a node is told: cassandra.yaml and the arguments of its Java.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::tls::Tls;
 use super::{Options, Version, clock};
@@ -18,6 +18,15 @@ pub struct Place<'a> {
     pub folder: &'a Path,
     /// Key and certificates, where clients speak TLS.
     pub tls: Option<&'a Tls>,
+    /// The port of 127.0.0.1 that nodetool comes by.
+    pub nodetool: Option<u16>,
+}
+
+impl Place<'_> {
+    /// The file that tells a node its datacenter.
+    pub fn properties(&self) -> PathBuf {
+        self.folder.join("cassandra-rackdc.properties")
+    }
 }
 
 /// cassandra.yaml. A key that comes twice counts as it stands last, so the test's own lines win.
@@ -29,12 +38,16 @@ pub fn yaml(options: &Options, place: &Place<'_>) -> String {
     let seeds: Vec<_> = (1..=options.nodes)
         .map(|node| format!("{prefix}.{node}"))
         .collect();
+    let snitch = match options.datacenters.is_empty() {
+        true => "SimpleSnitch",
+        false => "GossipingPropertyFileSnitch",
+    };
     let mut yaml = format!(
         "cluster_name: kmig {prefix}\n\
          num_tokens: 1\n\
          initial_token: \"{token}\"\n\
          partitioner: org.apache.cassandra.dht.Murmur3Partitioner\n\
-         endpoint_snitch: SimpleSnitch\n\
+         endpoint_snitch: {snitch}\n\
          seed_provider:\n\
          \x20 - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n\
          \x20   parameters: [{{ seeds: \"{}\" }}]\n\
@@ -129,11 +142,21 @@ pub fn java_arguments(options: &Options, place: &Place<'_>) -> String {
     if options.clocks.iter().any(|(of, _)| *of == place.node) {
         arguments.push(format!("-Dcassandra.clock={}", clock::CLASS));
     }
+    if !options.datacenters.is_empty() {
+        let properties = place.properties();
+        arguments.push(format!(
+            "-Dcassandra-rackdc.properties=file://{}",
+            properties.display()
+        ));
+    }
+    if let Some(port) = place.nodetool {
+        arguments.push(format!("-Dcassandra.jmx.local.port={port}"));
+    }
     arguments.extend(options.java.iter().cloned());
     arguments.join("\n")
 }
 
-/// No JMX port: it would be one more thing to collide. No fsync: a killed process loses nothing by that, only a machine would.
+/// No JMX port where no test needs it: it would be one more thing to collide. No fsync: a killed process loses nothing by that, only a machine would.
 const ALWAYS: &[&str] = &[
     "-Xss512k",
     "-XX:+UseSerialGC",
@@ -153,6 +176,8 @@ const ALWAYS: &[&str] = &[
     "-Dcassandra.ring_delay_ms=1000",
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.superuser_setup_delay_ms=0",
+    // Every login costs the server a bcrypt, of 2^10 rounds by default.
+    "-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4",
     "-Dcassandra.consistent.rangemovement=false",
 ];
 

@@ -22,6 +22,7 @@ mod clock;
 mod cluster;
 mod config;
 mod node;
+mod nodetool;
 mod prepare;
 mod programs;
 mod tls;
@@ -62,8 +63,12 @@ pub struct Options {
     pub forgetful: bool,
     /// Nodes tell clients the addresses of a `FrameProxy` instead of their own.
     pub proxied: bool,
-    /// Nodes, counted from 1, whose clock is so many milliseconds ahead.
+    /// Nodes, counted from 1, whose clock is so many milliseconds ahead; [`Cluster::set_clock`] puts it right.
     pub clocks: Vec<(usize, i64)>,
+    /// The datacenter of each node; all are in `datacenter1` where none is given.
+    pub datacenters: Vec<&'static str>,
+    /// Whether [`Cluster::nodetool`] is to work: each node then takes a port of 127.0.0.1 for it.
+    pub nodetool: bool,
 }
 
 impl Default for Options {
@@ -81,6 +86,8 @@ impl Default for Options {
             forgetful: false,
             proxied: false,
             clocks: Vec::new(),
+            datacenters: Vec::new(),
+            nodetool: false,
         }
     }
 }
@@ -95,9 +102,20 @@ impl Options {
 
 /// The cluster that all tests of this process share: one node, which nobody kills.
 pub fn shared() -> &'static Cluster {
-    static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| {
+    shared_in(Version::default())
+}
+
+/// [`shared`] for a version.
+pub fn shared_in(version: Version) -> &'static Cluster {
+    static V5_0: OnceLock<Cluster> = OnceLock::new();
+    static V4_1: OnceLock<Cluster> = OnceLock::new();
+    let shared = match version {
+        Version::V5_0 => &V5_0,
+        Version::V4_1 => &V4_1,
+    };
+    shared.get_or_init(|| {
         Cluster::start(Options {
+            version,
             forgetful: true,
             ..Options::default()
         })

@@ -16,6 +16,7 @@ pub fn prepare(
     folder: PathBuf,
     claim: &Claim,
     tls: Option<&Tls>,
+    nodetool: Option<u16>,
 ) -> Node {
     let version = options.version_of(node);
     let missing = || {
@@ -31,7 +32,12 @@ pub fn prepare(
         told: options.proxied.then_some(told.as_str()),
         folder: &folder,
         tls,
+        nodetool,
     };
+    if let Some(datacenter) = options.datacenters.get(node - 1) {
+        let text = format!("dc={datacenter}\nrack=rack1\n");
+        fs::write(place.properties(), text).expect("write a node's datacenter");
+    }
     let files = [
         ("cassandra.yaml", config::yaml(options, &place)),
         ("java.args", config::java_arguments(options, &place)),

@@ -1,0 +1,1 @@
+alter table billing.invoice validate constraint due_after_2000;

@@ -1,0 +1,2 @@
+--! rename-enum-value
+alter type billing.state rename value 'sent' to 'posted';

@@ -1,0 +1,1 @@
+update billing.customer set full_name = name where full_name is null;

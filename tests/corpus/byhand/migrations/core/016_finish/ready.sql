@@ -1,0 +1,1 @@
+select id from billing.customer where full_name is null limit 1;

@@ -1,0 +1,1 @@
+alter table billing.customer drop column full_name;

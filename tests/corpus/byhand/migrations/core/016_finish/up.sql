@@ -1,0 +1,2 @@
+--! prepared-select-star?
+alter table billing.customer add column full_name text;

@@ -1,0 +1,10 @@
+create table billing.scratch (a int, b text);
+create index scratch_a on billing.scratch (a);
+alter table billing.scratch alter column a set not null;
+alter table billing.scratch rename column b to c;
+alter table billing.scratch drop column c;
+insert into billing.scratch values (1);
+update billing.scratch set a = 2;
+delete from billing.scratch;
+truncate billing.scratch;
+drop table billing.scratch;

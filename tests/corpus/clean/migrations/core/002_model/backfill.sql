@@ -1,0 +1,1 @@
+update device set model_id = 1 where model_id is null;

@@ -1,0 +1,1 @@
+select id from device where model_id is null limit 1;

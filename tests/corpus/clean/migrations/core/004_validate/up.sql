@@ -1,0 +1,1 @@
+alter table device validate constraint device_model;

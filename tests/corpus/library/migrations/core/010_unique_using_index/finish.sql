@@ -1,0 +1,1 @@
+ALTER TABLE "library_author" ADD CONSTRAINT "library_author_name_uniq" UNIQUE USING INDEX "library_author_name_uniq";

@@ -1,0 +1,1 @@
+SELECT "id" FROM "library_book" WHERE "publisher_id" IS NULL LIMIT 1;

@@ -1,0 +1,1 @@
+ALTER TABLE "items" VALIDATE CONSTRAINT "fk_rails_5ed6f3";

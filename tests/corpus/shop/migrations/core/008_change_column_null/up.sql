@@ -1,0 +1,2 @@
+--! set-not-null
+ALTER TABLE "items" ALTER COLUMN "quantity" SET NOT NULL;

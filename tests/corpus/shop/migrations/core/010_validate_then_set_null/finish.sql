@@ -1,0 +1,2 @@
+ALTER TABLE "items" ALTER COLUMN "price" SET NOT NULL;
+ALTER TABLE "items" DROP CONSTRAINT "items_price_null";

@@ -1,0 +1,1 @@
+UPDATE "orders" SET "currency" = 'CHF' WHERE "currency" = 'EUR' AND "note" LIKE '%CHF%';

@@ -1,0 +1,7 @@
+//! The judge of safety: the examples of the rules, the corpus of migrations, and variations of what must never pass.
+
+mod corpus;
+mod examples;
+mod files;
+mod page;
+mod speed;
