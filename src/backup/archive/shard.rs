@@ -198,8 +198,7 @@ impl Shard {
     /// # Errors
     /// The file system refuses.
     pub fn output(&self, table: &Planned, range: &TokenRange, part: Part) -> Result<Output> {
-        let name = format!("{}/{}.parquet", table.outline.folder_of(part), range.stem());
-        Output::create(&self.folder, &name)
+        Output::create(&self.folder, &file_name(table, range, part))
     }
 
     /// Says that a range is sealed. Its files are.
