@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cassandra_every_kind::fingerprint;
+use crate::cassandra_every_kind::{fingerprint, owner};
 use crate::support::case::expect;
 use crate::support::cassandra::{self, Cluster, Options};
 use crate::support::fingerprint::difference;
@@ -112,6 +112,7 @@ fn race(cluster: &Cluster, project: &Project, keyspace: &str) {
 /// A keyspace is as an undisturbed run leaves it.
 #[track_caller]
 fn same(cluster: &Cluster, title: &str, keyspace: &str, wanted: &[String]) {
+    assert_eq!(owner(cluster, keyspace), "", "{title}: the lease is held");
     if let Some(difference) = difference(wanted, &fingerprint(cluster, keyspace)) {
         panic!("{title}: {difference}");
     }

@@ -12,6 +12,7 @@ mod cassandra_edited;
 mod cassandra_every_kind;
 mod cassandra_gate;
 mod cassandra_lease;
+mod cassandra_left_out;
 mod cassandra_nodes;
 mod cassandra_nodes_down;
 mod cassandra_nodes_dying;

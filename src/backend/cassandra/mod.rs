@@ -145,9 +145,7 @@ impl Cassandra {
                     SerialLevel::Serial => SerialConsistency::Serial,
                     SerialLevel::LocalSerial => SerialConsistency::LocalSerial,
                 },
-                // Shorter than the lease lasts, so that a request that is sent while enough of it is left is answered,
-                // or given up, before it runs out.
-                timeout: options.request_timeout.min(options.lease / 2),
+                timeout: options.request_timeout,
             },
             recorder: Recorder {
                 names,
@@ -195,7 +193,9 @@ impl Backend for Cassandra {
             return Ok(());
         };
         let in_doubt = !self.open.is_empty();
-        lease.release(&self.taker(), in_doubt).await
+        let released = lease.release(&self.taker(), in_doubt).await;
+        self.sender.timeout = self.options.request_timeout;
+        released
     }
 
     async fn set_up(&mut self) -> Result<()> {

@@ -34,6 +34,7 @@ impl Cassandra {
     ) -> Result<()> {
         // A lease of this run that was lost is not renewed any more.
         self.lease = None;
+        self.sender.timeout = self.options.request_timeout;
         let members = self.agreement(tell).await.map_err(|error| {
             let error = error.now("nothing was run");
             Error {
@@ -53,10 +54,13 @@ impl Cassandra {
         self.own = Own::There(incarnation);
         self.recorder.incarnation = incarnation;
         self.use_keyspace().await?;
+        // Shorter than the lease lasts, so that a request that is sent while enough of it is left is answered, or given up,
+        // before it runs out. Without a lease a busy server has all the time that it may take.
+        self.sender.timeout = self.options.request_timeout.min(self.options.lease / 2);
         let lease = lease::take(&self.taker(), wait, tell).await?;
-        self.quiet_from = lease.taken_over.then(|| {
-            machine::since_boot() + self.options.request_timeout.min(self.options.lease / 2)
-        });
+        self.quiet_from = lease
+            .taken_over
+            .then(|| machine::since_boot() + self.sender.timeout);
         self.lease = Some(lease);
         Ok(())
     }
