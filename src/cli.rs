@@ -262,6 +262,15 @@ pub enum Verb {
         kmig reset --dry-run"
     )]
     Reset(ResetArgs),
+    /// Copy a Cassandra keyspace into a folder of Parquet files, with write times and expiries
+    #[command(
+        after_help = "Interrupted, the same command goes on where it stopped. What this server does not tell, and so cannot be kept, is said per \
+        table before the first row is read.\n  \
+        kmig export                               into backups/, or on with the newest export there that is not complete\n  \
+        kmig export --to DIR --shard 3/16         one of sixteen machines; any order, any number at once\n  \
+        kmig export --to DIR --seal               once all are done: proves that the ring is covered and writes the manifest"
+    )]
+    Export(ExportArgs),
     /// Print each effective setting and where it came from
     #[command(
         after_help = "A flag beats the environment (KMIG_ and the key in capitals: KMIG_APP_VERSION), that beats kmig.toml, and that the default.\n\
@@ -456,6 +465,58 @@ pub struct ResetArgs {
     /// How long it is tried again to drop all of it [default: 5min]
     #[arg(long, value_name = "TIME")]
     pub ddl_deadline: Option<String>,
+}
+
+/// Options of `export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// The folder; one that holds a part of this export is gone on with [default: a new one below backups]
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// Export only this share of the ring: 0/16 to 15/16 (needs --to)
+    #[arg(long, value_name = "I/N", requires = "to", conflicts_with = "seal")]
+    pub shard: Option<String>,
+    /// Prove that the shards in the folder cover the ring once, and write the manifest; reads no row (needs --to)
+    #[arg(long, requires = "to")]
+    pub seal: bool,
+    /// How uuids are written; Spark refuses files with logical ones
+    #[arg(long, value_name = "FORM")]
+    pub uuid: Option<UuidArg>,
+    /// Before Cassandra 5.0: what stands for the times of elements, row-max or a time such as 2026-01-31T00:00:00Z
+    #[arg(long, value_name = "row-max|TIME")]
+    pub element_times: Option<String>,
+    /// Leave out a table, or table.column; may be given several times (needs --reason)
+    #[arg(long, value_name = "NAME", requires = "reason")]
+    pub leave_out: Vec<String>,
+    /// Why (kept in the manifest)
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// At which level rows are read [default: LOCAL_QUORUM]
+    #[arg(long, value_name = "LEVEL")]
+    pub consistency: Option<String>,
+    /// Ranges of tokens that are read at once, at most
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallel: u16,
+    /// Rows a second, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_rows: Option<u64>,
+    /// Megabytes a second, at most, as the protocol carries them
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_megabytes: Option<u64>,
+    /// Say what would be exported and what cannot be kept, and read no row
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How uuids are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UuidArg {
+    /// Text of 36 letters
+    Text,
+    /// 16 bytes
+    Bytes,
+    /// 16 bytes of Parquet's logical type UUID
+    Logical,
 }
 
 /// The gate of `finish` and `undo`.

@@ -5,6 +5,7 @@
 //! around them.
 
 pub mod backend;
+pub mod backup;
 pub mod cli;
 pub mod commands;
 pub mod cql;
@@ -12,6 +13,7 @@ pub mod directive;
 pub mod error;
 pub mod execute;
 pub mod gate;
+pub mod keyspace;
 pub mod machine;
 pub mod near;
 pub mod place;

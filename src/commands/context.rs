@@ -121,6 +121,21 @@ impl Context {
         Ok(database)
     }
 
+    /// Connects to a keyspace of Cassandra, for the commands that Postgres has no use for.
+    ///
+    /// # Errors
+    /// As [`Context::open`], and a url of another engine.
+    pub async fn keyspace(&self) -> Result<Box<Cassandra>> {
+        if self.settings()?.dialect()? != Dialect::Cassandra {
+            return Err(Error::usage("this is for keyspaces of Cassandra only")
+                .next("--url cassandra://host1,host2/keyspace; a Postgres database is copied with pg_dump"));
+        }
+        match self.open().await? {
+            Database::Cassandra(cassandra) => Ok(cassandra),
+            Database::Postgres(_) => Err(Error::usage("this is for keyspaces of Cassandra only")),
+        }
+    }
+
     async fn postgres(&self, settings: &Settings) -> Result<Postgres> {
         let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
         let who = who();

@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod context;
 mod engine;
+mod export;
 mod finish;
 mod gate;
 mod init;
@@ -71,6 +72,7 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             LockVerb::Break { reason } => lock::end(context, reason.as_deref()).await,
         },
         Verb::Reset(args) => reset::run(context, args).await,
+        Verb::Export(args) => export::run(context, args).await,
         Verb::Config => config::run(context),
         Verb::Completions { shell } => Ok(manual::completions(*shell)),
         Verb::Man => manual::man(),

@@ -1,6 +1,7 @@
 //! Tells what was found and done: values to text for people and to JSON for scripts. Pure but for [`progress`].
 
 pub mod error;
+pub mod export;
 pub mod gate;
 pub mod github;
 pub mod lock;

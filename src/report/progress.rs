@@ -6,7 +6,7 @@ use crate::backend::{Ending, Event};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the bar is drawn while nothing is told.
 const TICK: Duration = Duration::from_millis(250);
@@ -209,5 +209,110 @@ impl Progress {
             // A reader that has gone is no reason to stop a migration.
             _ => drop(writeln!(std::io::stderr(), "{text}")),
         }
+    }
+}
+
+/// How often a line is written off a terminal.
+const LINE: Duration = Duration::from_secs(10);
+
+/// How far a copy of rows has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Moved {
+    /// Rows of this run.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Ranges or files that are done, those of earlier runs included.
+    pub done: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+/// Tells how a copy of rows goes on: a bar on a terminal, a line now and then off it, each with a rate and the time left.
+pub struct Copying<'a> {
+    progress: &'a Progress,
+    /// `exported`.
+    verb: &'static str,
+    /// What is counted beside rows: `ranges`.
+    noun: &'static str,
+    began: Instant,
+    said: Cell<Instant>,
+    first: Cell<Option<Moved>>,
+}
+
+impl<'a> Copying<'a> {
+    /// Begins.
+    pub fn new(progress: &'a Progress, verb: &'static str, noun: &'static str) -> Self {
+        if let Some(bar) = &progress.bar {
+            if let Ok(template) = ProgressStyle::with_template("{spinner} {bar:20} {wide_msg}") {
+                bar.set_style(template);
+            }
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(TICK);
+        }
+        Copying {
+            progress,
+            verb,
+            noun,
+            began: Instant::now(),
+            said: Cell::new(Instant::now()),
+            first: Cell::new(None),
+        }
+    }
+
+    /// Tells where it is.
+    pub fn moved(&self, now: Moved) {
+        let first = self.first.get().unwrap_or(now);
+        self.first.set(Some(first));
+        let quiet = match self.progress.bar {
+            Some(_) => TICK,
+            None => LINE,
+        };
+        if self.said.get().elapsed() < quiet && now.done < now.of {
+            return;
+        }
+        self.said.set(Instant::now());
+        let text = self.text(now, first);
+        match &self.progress.bar {
+            Some(bar) => {
+                bar.set_length(now.of as u64);
+                bar.set_position(now.done as u64);
+                bar.set_message(text);
+            }
+            None => self.progress.say(&text),
+        }
+    }
+
+    fn text(&self, now: Moved, first: Moved) -> String {
+        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
+        let rate = now.rows as f64 / seconds;
+        let megabytes = now.bytes as f64 / seconds / 1e6;
+        let Moved { rows, done, of, .. } = now;
+        let left = match (done - first.done, of - done) {
+            (0, _) | (_, 0) => String::new(),
+            (since, owed) => {
+                let left = seconds * owed as f64 / since as f64;
+                format!(", {} left", time_left(left))
+            }
+        };
+        format!(
+            "{} {rows} rows, {done} of {of} {}, {rate:.0} rows/s, {megabytes:.1} MB/s{left}",
+            self.verb, self.noun
+        )
+    }
+
+    /// The bar goes away.
+    pub fn end(&self) {
+        self.progress.end();
+    }
+}
+
+/// `3 s`, `4 min`, `2 h 5 min`.
+fn time_left(seconds: f64) -> String {
+    let seconds = seconds.ceil() as u64;
+    match seconds {
+        0..=90 => format!("{seconds} s"),
+        91..=5400 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }

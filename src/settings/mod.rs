@@ -76,6 +76,8 @@ pub struct Settings {
     pub url: Option<secrecy::SecretString>,
     /// The migrations folder as it was configured, for messages.
     pub migrations: String,
+    /// The folder of exports as it was configured.
+    pub backups: String,
     /// Name of kmig's own table.
     pub table: String,
     /// Schema of kmig's own tables.
@@ -116,7 +118,7 @@ impl Settings {
         let mut layers = Layers::new(env);
         let url = layers.url(flags.url.clone(), values.url);
         let migrations = layers.text("migrations", None, values.migrations, Some("migrations"));
-        let _backups = layers.text("backups", None, values.backups, Some("backups"));
+        let backups = layers.text("backups", None, values.backups, Some("backups"));
         let table = layers.text("table", None, values.table, Some("schema_meta"));
         let schema = layers.text("schema", None, values.schema, None);
         let app_name = layers.text("app.name", None, values.app.name, None);
@@ -212,6 +214,7 @@ impl Settings {
             config,
             url: url.map(Into::into),
             migrations: migrations.unwrap_or_default(),
+            backups: backups.unwrap_or_default(),
             table,
             schema,
             app_name,
@@ -227,6 +230,11 @@ impl Settings {
     /// The migrations folder on this machine.
     pub fn migrations_folder(&self) -> PathBuf {
         self.root.join(&self.migrations)
+    }
+
+    /// The folder of exports on this machine.
+    pub fn backups_folder(&self) -> PathBuf {
+        self.root.join(&self.backups)
     }
 
     /// The engine that the url names; Postgres where there is none, or one that libpq would read.

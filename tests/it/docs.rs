@@ -314,8 +314,8 @@ fn every_test_that_the_page_on_faults_names_is_one() {
             let steps = text(&format!("tests/scenarios/{folder}/steps.toml"));
             assert!(!steps.lines().any(|line| line.starts_with("pending")));
         } else if let Some((module, test)) = name.split_once("::") {
-            let path = match module.strip_prefix("it/") {
-                Some(module) => format!("tests/it/{module}.rs"),
+            let path = match module.split_once('/') {
+                Some((binary, module)) => format!("tests/{binary}/{module}.rs"),
                 None => format!("tests/faults/{module}.rs"),
             };
             let line = format!("#[test]\nfn {test}()");

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+pub mod cells;
 mod clocks;
 pub mod connect;
 mod ddl;

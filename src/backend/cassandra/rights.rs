@@ -22,20 +22,60 @@ pub async fn missing(
     there: bool,
 ) -> Result<Vec<String>> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
+    let held = held(sender, &role).await?;
+    Ok(held.map_or_else(Vec::new, |held| lacking(&held, &role, keyspace, there)))
+}
+
+/// The tables of a keyspace on which the role lacks a permission; none where nobody is kept from anything.
+///
+/// # Errors
+/// The server did not answer.
+pub async fn lacking_on(
+    sender: &Sender,
+    role: &str,
+    keyspace: &str,
+    permission: &str,
+    tables: Vec<&String>,
+) -> Result<Vec<String>> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    let Some(held) = held(sender, &role).await? else {
+        return Ok(Vec::new());
+    };
+    let may = |table: &str| {
+        let enough = [
+            "<all keyspaces>".to_string(),
+            format!("<keyspace {keyspace}>"),
+            format!("<all tables in {keyspace}>"),
+            format!("<table {keyspace}.{table}>"),
+        ];
+        held.iter()
+            .any(|line| line.permission == permission && enough.contains(&line.resource))
+    };
+    Ok(tables
+        .into_iter()
+        .filter(|table| !may(table))
+        .cloned()
+        .collect())
+}
+
+/// What the role may do, the quoted one; nothing where it may do everything: it is a superuser, or nobody asks.
+async fn held(sender: &Sender, role: &str) -> Result<Option<Vec<Line>>> {
     let roles = match texts(sender, &format!("LIST ROLES OF {role}")).await {
         // Without an authenticator there are no roles.
-        Err(fault) if fault.is(INVALID) => return Ok(Vec::new()),
+        Err(fault) if fault.is(INVALID) => return Ok(None),
         roles => roles?,
     };
     if roles.iter().any(|row| row.superuser) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let held = match texts(sender, &format!("LIST ALL PERMISSIONS OF {role}")).await {
+    match texts(sender, &format!("LIST ALL PERMISSIONS OF {role}")).await {
         // Without an authorizer there are no permissions.
-        Err(fault) if fault.is(INVALID) => return Ok(Vec::new()),
-        held => held?,
-    };
-    Ok(lacking(&held, &role, keyspace, there))
+        Err(fault) if fault.is(INVALID) => Ok(None),
+        held => Ok(Some(held?)),
+    }
 }
 
 /// One line of what LIST tells.

@@ -35,6 +35,9 @@ pub struct Answer {
     pub changed_schema: bool,
 }
 
+/// Rows as the protocol carries them; null is none.
+pub type RawRows = Vec<Vec<Option<Vec<u8>>>>;
+
 /// A connection to one node.
 pub struct Client {
     stream: Box<dyn Stream>,
@@ -136,6 +139,28 @@ impl Client {
         self.ask(opcode::PREPARE, &body).map(|_| ())
     }
 
+    /// The rows of a query, their values as the protocol carries them.
+    pub fn raw(&mut self, query: &str, consistency: Consistency) -> Result<RawRows, String> {
+        let body = [
+            &length(query.len())[..],
+            query.as_bytes(),
+            &(consistency as u16).to_be_bytes(),
+            &[0],
+        ]
+        .concat();
+        let (code, body) = self.ask(opcode::QUERY, &body)?;
+        assert_eq!(code, opcode::RESULT, "the answer to a query");
+        let mut reader = Reader::new(&body);
+        assert_eq!(reader.int(), 2, "a query answers with rows");
+        let columns = types(&mut reader).len();
+        let count = reader.int();
+        let row = |reader: &mut Reader<'_>| {
+            let cells = (0..columns).map(|_| reader.bytes().map(<[u8]>::to_vec));
+            cells.collect()
+        };
+        Ok((0..count).map(|_| row(&mut reader)).collect())
+    }
+
     /// Sends a frame and waits for its answer: opcode and body, without warnings. An ERROR is an `Err`.
     fn ask(&mut self, code: u8, body: &[u8]) -> Result<(u8, Vec<u8>), String> {
         let told = |error: std::io::Error| error.to_string();
@@ -162,8 +187,8 @@ impl Client {
     }
 }
 
-/// A result of kind Rows (section 4.2.5.2).
-fn rows(reader: &mut Reader<'_>) -> Vec<String> {
+/// The columns of a result of kind Rows (section 4.2.5.2).
+fn types(reader: &mut Reader<'_>) -> Vec<Type> {
     let (flags, columns) = (reader.int(), reader.int());
     if flags & 0x02 != 0 {
         reader.bytes(); // paging state
@@ -172,7 +197,7 @@ fn rows(reader: &mut Reader<'_>) -> Vec<String> {
         reader.string();
         reader.string();
     }
-    let types: Vec<_> = (0..columns)
+    (0..columns)
         .map(|_| {
             if flags & 0x01 == 0 {
                 reader.string();
@@ -181,7 +206,12 @@ fn rows(reader: &mut Reader<'_>) -> Vec<String> {
             reader.string(); // its name
             Type::read(reader)
         })
-        .collect();
+        .collect()
+}
+
+/// A result of kind Rows, as text.
+fn rows(reader: &mut Reader<'_>) -> Vec<String> {
+    let types = types(reader);
     let count = reader.int();
     (0..count)
         .map(|_| {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::super::machine::free_port;
 use super::claim::Claim;
-use super::client::{Client, Consistency};
+use super::client::{Client, Consistency, RawRows};
 use super::node::Node;
 use super::prepare::{new_folder, prepare};
 use super::tls::{ClientTls, Tls};
@@ -147,6 +147,18 @@ impl Cluster {
     pub fn run(&self, keyspace: &str, text: &str) -> String {
         self.cql(keyspace, text)
             .unwrap_or_else(|error| panic!("{error}\non: {text}"))
+    }
+
+    /// The rows of one query at QUORUM, their values as the protocol carries them.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn raw(&self, query: &str) -> RawRows {
+        let node = (1..=self.size()).find(|node| self.node(*node).works());
+        let client = self.connect(node.expect("a node that works"));
+        let rows = client.and_then(|mut client| client.raw(query, Consistency::Quorum));
+        rows.unwrap_or_else(|error| panic!("{error}\non: {query}"))
     }
 
     /// Runs statements at ONE through exactly this node, and waits for no other.

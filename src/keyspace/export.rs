@@ -1,0 +1,455 @@
+//! Reads the ranges of a plan into the files of a folder, several at once.
+
+use super::plan;
+use crate::backend::Stop;
+use crate::backend::cassandra::cells::{
+    Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
+};
+use crate::backup::TokenRange;
+use crate::backup::archive::{Output, Shard};
+use crate::backup::digest::Sum;
+use crate::backup::layout::Layout;
+use crate::backup::manifest::{File, Planned, Range, RangeFile};
+use crate::backup::table::{Part, Shape};
+use crate::backup::write::Writer;
+use crate::error::{Error, Exit, Result};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Bytes of values that one file holds in memory before they become a row group.
+const GROUP: usize = 4 << 20;
+
+/// How many pieces a range is cut into where the servers cannot read it in one go.
+const CUT: usize = 8;
+
+/// What is told while it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Done {
+    /// Rows that were read by this run.
+    pub rows: u64,
+    /// Their bytes, as the protocol carried them.
+    pub bytes: u64,
+    /// Ranges that are sealed, by this run and before it.
+    pub ranges: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Requests that may be under way at the moment.
+    pub at_once: usize,
+}
+
+/// An export while it runs.
+pub struct Export<'a> {
+    /// Where rows come from.
+    pub source: &'a Source,
+    /// What was seen of it.
+    pub look: &'a Look,
+    /// Where they go.
+    pub shard: Arc<Shard>,
+    /// How much is asked.
+    pub throttle: &'a Throttle,
+    /// Ranges that are read at once.
+    pub at_once: usize,
+    /// Whether a signal wants the run to end.
+    pub stop: &'a Stop,
+    /// Told of progress.
+    pub progress: &'a dyn Fn(Done),
+    /// Told of trouble that passed.
+    pub tell: &'a dyn Fn(String),
+}
+
+/// A table that is read.
+struct Table<'a> {
+    planned: &'a Planned,
+    parts: Vec<Reading>,
+}
+
+/// A part of a table that is read.
+struct Reading {
+    part: Part,
+    layout: Arc<Layout>,
+    scan: Scan,
+}
+
+impl Export<'_> {
+    /// Reads every range that is not sealed yet.
+    ///
+    /// # Errors
+    /// The first that a range met with. What was sealed stays.
+    pub async fn run(&self) -> Result<Done> {
+        let plan = &self.shard.plan;
+        let mut done = Done {
+            of: plan.tables.iter().map(|table| table.planned.len()).sum(),
+            at_once: self.throttle.allowed(),
+            ..Done::default()
+        };
+        let mut owed = Vec::new();
+        for planned in &plan.tables {
+            let sealed = self.shard.sealed(planned)?;
+            done.ranges += sealed.len();
+            let left = planned.planned.iter();
+            let left: Vec<TokenRange> = left
+                .filter(|range| sealed.iter().all(|sealed| sealed.tokens != **range))
+                .copied()
+                .collect();
+            if !left.is_empty() {
+                owed.push((planned, left));
+            }
+        }
+        self.sees_all().await?;
+        let done = RefCell::new(done);
+        (self.progress)(*done.borrow());
+        let version = Cell::new(self.look.schema_version);
+        let mut running = FuturesUnordered::new();
+        for (planned, left) in owed {
+            let table = Arc::new(self.prepare(planned).await?);
+            for range in left {
+                while running.len() >= self.at_once {
+                    if let Some(ended) = running.next().await {
+                        ended?;
+                    }
+                }
+                let (table, done, version) = (table.clone(), &done, &version);
+                running.push(async move { self.range(&table, range, done, version).await });
+            }
+        }
+        while let Some(ended) = running.next().await {
+            ended?;
+        }
+        drop(running);
+        Ok(done.into_inner())
+    }
+
+    async fn prepare<'t>(&self, planned: &'t Planned) -> Result<Table<'t>> {
+        let plan = &self.shard.plan;
+        let shape = planned.outline.shape(&plan.types).map_err(Error::failed)?;
+        let mut parts = vec![Part::Rows];
+        if shape.has_statics() {
+            parts.push(Part::Statics);
+        }
+        let mut readings = Vec::new();
+        for part in parts {
+            let reading = self.reading(planned, &shape, part).await;
+            readings.push(match reading {
+                Ok(reading) => reading,
+                Err(error) => return Err(self.explained(error).await),
+            });
+        }
+        Ok(Table {
+            planned,
+            parts: readings,
+        })
+    }
+
+    async fn reading(&self, planned: &Planned, shape: &Shape, part: Part) -> Result<Reading> {
+        let plan = &self.shard.plan;
+        let options = &plan.source.options;
+        let tells = plan::tells_elements(self.look.oldest);
+        let policy = options.element_times.filter(|_| !tells);
+        let selection = Selection::new(&plan.keyspace, shape, part, tells, policy);
+        Ok(Reading {
+            part,
+            layout: Arc::new(planned.outline.layout(shape, part)),
+            scan: self.source.scan(selection, &options.consistency).await?,
+        })
+    }
+
+    /// Reads one range into its files and seals it.
+    async fn range(
+        &self,
+        table: &Table<'_>,
+        range: TokenRange,
+        done: &RefCell<Done>,
+        version: &Cell<Uuid>,
+    ) -> Result<()> {
+        let mut clock = Clock::default();
+        let (mut rows, mut statics) = (None, None);
+        for reading in &table.parts {
+            let file = self.file(table, reading, range, done, &mut clock).await?;
+            match reading.part {
+                Part::Rows => rows = Some(file),
+                Part::Statics => statics = Some(file),
+            }
+        }
+        self.unchanged(version).await?;
+        let rows = rows.ok_or_else(|| Error::failed("a table has no rows part"))?;
+        let sealed = Range {
+            tokens: range,
+            read_from: clock.from.unwrap_or(self.look.now),
+            read_to: clock.to.unwrap_or(self.look.now),
+            rows,
+            statics,
+        };
+        let (shard, planned) = (self.shard.clone(), table.planned.clone());
+        blocking(move || shard.seal_range(&planned, &sealed)).await?;
+        let now = {
+            let mut done = done.borrow_mut();
+            done.ranges += 1;
+            *done
+        };
+        (self.progress)(now);
+        Ok(())
+    }
+
+    /// Reads one part of a range into its file.
+    async fn file(
+        &self,
+        table: &Table<'_>,
+        reading: &Reading,
+        range: TokenRange,
+        done: &RefCell<Done>,
+        clock: &mut Clock,
+    ) -> Result<RangeFile> {
+        // Read in one go, unless replicas cannot.
+        let mut pieces = vec![range];
+        loop {
+            let read = self.pieces(table, reading, range, &mut pieces, done, clock);
+            if let Some((file, sum)) = read.await? {
+                return Ok(RangeFile { file, sum });
+            }
+        }
+    }
+
+    /// Reads the pieces of a range, one after the other; nothing where one of them must be smaller, which it then is.
+    async fn pieces(
+        &self,
+        table: &Table<'_>,
+        reading: &Reading,
+        range: TokenRange,
+        pieces: &mut Vec<TokenRange>,
+        done: &RefCell<Done>,
+        clock: &mut Clock,
+    ) -> Result<Option<(File, Sum)>> {
+        let (shard, planned) = (self.shard.clone(), table.planned.clone());
+        let (layout, part) = (reading.layout.clone(), reading.part);
+        let uuid = self.shard.plan.source.options.uuid;
+        let mut writer = blocking(move || {
+            let output = shard.output(&planned, &range, part)?;
+            Writer::new(output, &layout, uuid, GROUP)
+        })
+        .await?;
+        let mut at = 0;
+        while let Some(piece) = pieces.get(at).copied() {
+            let members = self.members(&piece);
+            let way = Way {
+                range: piece,
+                members: &members,
+                throttle: self.throttle,
+                stop: self.stop,
+                tell: self.tell,
+            };
+            let mut fetched = match self.first(table, reading, &way, pieces, at).await? {
+                Some(fetched) => fetched,
+                // Nothing of it was read yet.
+                None => continue,
+            };
+            loop {
+                clock.saw(fetched.page.now);
+                let (rows, bytes) = (fetched.page.len() as u64, fetched.page.bytes() as u64);
+                // The next page is on its way while this one is written.
+                let write = written(writer, fetched.page);
+                let next = async {
+                    match fetched.next {
+                        Some(next) => Some(reading.scan.page(&way, next).await),
+                        None => None,
+                    }
+                };
+                let (wrote, next) = tokio::join!(write, next);
+                writer = wrote?;
+                let now = {
+                    let mut done = done.borrow_mut();
+                    done.rows += rows;
+                    done.bytes += bytes;
+                    done.at_once = self.throttle.allowed();
+                    *done
+                };
+                (self.progress)(now);
+                fetched = match next {
+                    None => break,
+                    Some(Ok(fetched)) => fetched,
+                    Some(Err(Trouble::TooMuch(error))) => {
+                        self.cut(pieces, at, error, table)?;
+                        return Ok(None);
+                    }
+                    Some(Err(Trouble::Refused(error))) => return Err(self.explained(error).await),
+                    Some(Err(Trouble::Failed(error))) => return Err(error),
+                };
+            }
+            at += 1;
+        }
+        blocking(move || {
+            let (output, sum) = writer.finish()?;
+            Ok(Some((output.seal()?, sum)))
+        })
+        .await
+    }
+
+    /// The first page of a piece; nothing where it was too much and the piece has been cut.
+    async fn first(
+        &self,
+        table: &Table<'_>,
+        reading: &Reading,
+        way: &Way<'_>,
+        pieces: &mut Vec<TokenRange>,
+        at: usize,
+    ) -> Result<Option<crate::backend::cassandra::cells::Fetched>> {
+        match reading.scan.first(way).await {
+            Ok(fetched) => Ok(Some(fetched)),
+            Err(Trouble::TooMuch(error)) => {
+                self.cut(pieces, at, error, table)?;
+                Ok(None)
+            }
+            Err(Trouble::Refused(error)) => Err(self.explained(error).await),
+            Err(Trouble::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Cuts a piece that replicas cannot read into smaller ones, and tells so.
+    fn cut(
+        &self,
+        pieces: &mut Vec<TokenRange>,
+        at: usize,
+        mut error: Error,
+        table: &Table<'_>,
+    ) -> Result<()> {
+        let table = &table.planned.outline.name;
+        let piece = pieces[at];
+        let smaller = piece.cut(CUT);
+        if smaller.len() < 2 {
+            error.message = format!(
+                "the partition with the token {} of {table} cannot be read: {}",
+                piece.to, error.message
+            );
+            return Err(error
+                .now("what is sealed stays")
+                .next("it may hold more tombstones than tombstone_failure_threshold allows: compact it, or raise that limit; then the same command"));
+        }
+        (self.tell)(format!(
+            "replicas cannot read the tokens {piece} of {table} in one go; reading them in {} pieces",
+            smaller.len()
+        ));
+        pieces.splice(at..=at, smaller);
+        Ok(())
+    }
+
+    /// Who is asked for a range: its owner, then the others.
+    fn members(&self, range: &TokenRange) -> Vec<Uuid> {
+        let mut members = self.look.members.clone();
+        let owner = self.look.ring.owner(range);
+        if let Some(at) = members.iter().position(|member| Some(*member) == owner) {
+            members.rotate_left(at);
+        }
+        members
+    }
+
+    /// Waits until a right to see masked columns counts on every node: until then they would be read masked, and look fine.
+    async fn sees_all(&self) -> Result<()> {
+        if self.look.masked.is_empty() {
+            return Ok(());
+        }
+        self.stop.pause(self.source.permissions_last().await?).await
+    }
+
+    /// Whether the tables are still what they were when the export began, and nothing of them is masked to the role.
+    async fn unchanged(&self, version: &Cell<Uuid>) -> Result<()> {
+        if !self.look.masked.is_empty() {
+            self.unmasked().await?;
+        }
+        let now = self.source.schema_version(&self.look.members).await?;
+        if now == version.get() {
+            return Ok(());
+        }
+        // Anything in the cluster may have changed.
+        let schema = self.source.schema(&self.look.members).await?;
+        let changed = plan::changed(&self.shard.plan, &schema)?;
+        if !changed.is_empty() {
+            return Err(changed_error(&changed));
+        }
+        self.unmasked().await?;
+        version.set(now);
+        Ok(())
+    }
+
+    /// A mask, or the loss of the right to see past it, is no change of a table.
+    async fn unmasked(&self) -> Result<()> {
+        let exported = |hidden: &String| {
+            let tables = self.shard.plan.tables.iter();
+            let mut columns = tables.flat_map(|table| {
+                let outline = &table.outline;
+                outline
+                    .columns
+                    .iter()
+                    .map(|column| format!("{}.{}", outline.name, column.name))
+            });
+            columns.any(|column| column == *hidden)
+        };
+        let hidden = self.source.hidden().await?;
+        match hidden.iter().find(|hidden| exported(hidden)) {
+            None => Ok(()),
+            Some(hidden) => Err(Error::new(
+                Exit::Refused,
+                format!("{hidden} has become masked to the role while it was exported"),
+            )
+            .now("what is sealed stays; the range that was being read is not sealed")
+            .next("GRANT UNMASK to this role, then the same command")),
+        }
+    }
+
+    /// A refusal of the server, or the change of the schema that is behind it.
+    async fn explained(&self, error: Error) -> Error {
+        let Ok(schema) = self.source.schema(&self.look.members).await else {
+            return error;
+        };
+        match plan::changed(&self.shard.plan, &schema) {
+            Ok(changed) if !changed.is_empty() => changed_error(&changed),
+            _ => error,
+        }
+    }
+}
+
+fn changed_error(tables: &[String]) -> Error {
+    Error::failed(format!(
+        "the schema was changed while it was exported: {}",
+        tables.join(", ")
+    ))
+    .now("what is sealed of the other tables stays; the range that was being read is not sealed")
+    .next("the same command, which reads the changed tables from their beginning")
+}
+
+/// Writes a page; gives the writer back.
+async fn written(mut writer: Writer<Output>, page: Page) -> Result<Writer<Output>> {
+    blocking(move || {
+        page.each(|row| writer.push(row))?;
+        Ok(writer)
+    })
+    .await
+}
+
+/// Runs what takes the processor or the disk for a while where it holds up nothing else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(Error::failed(format!(
+            "a file could not be written: {error}"
+        ))),
+    }
+}
+
+/// The clocks of the coordinators at the first and last page.
+#[derive(Debug, Default)]
+struct Clock {
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+impl Clock {
+    fn saw(&mut self, now: Option<i64>) {
+        if let Some(now) = now {
+            self.from = Some(self.from.map_or(now, |from| from.min(now)));
+            self.to = self.to.max(Some(now));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of the way of a keyspace through files, one binary: export, what stands in the folder, and who reads it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compare;
+mod export_faults;
+mod exports;
+mod kinds;
+mod readers;
+mod space;
