@@ -9,6 +9,7 @@
 //! The safe forms are run as well: none may scan or rewrite a relation under a lock that writing waits for.
 
 mod place;
+mod statements;
 mod watch;
 
 use std::fmt::Write;
@@ -16,7 +17,7 @@ use std::fmt::Write;
 use crate::support::server::{Server, ServerOptions};
 use kmig::safety::rule::{Example, rules};
 use kmig::source::{Dialect, PartKind};
-use place::{Place, statements};
+use place::{Place, split};
 use watch::Facts;
 
 #[test]
@@ -85,18 +86,34 @@ async fn all(server: &Server, major: u32) -> String {
             }
         }
     }
+    for statement in statements::all() {
+        if statement.since > major {
+            continue;
+        }
+        let claimed = statement.claimed();
+        let seen = observed(&place, &statement.setup, &statement.sql, &claimed).await;
+        if let Some(wrong) = compared(&claimed, seen) {
+            let _ = writeln!(different, "{}\n    {wrong}", statement.sql);
+        }
+    }
     different
+}
+
+/// What servers show otherwise than it is claimed.
+fn compared(claimed: &Facts, seen: Result<Facts, String>) -> Option<String> {
+    match seen {
+        Ok(facts) if facts == *claimed => None,
+        Ok(facts) => Some(format!("claimed {claimed}\n    seen    {facts}")),
+        Err(error) => Some(error),
+    }
 }
 
 async fn one(place: &Place<'_>, example: &Example) -> Vec<String> {
     let mut wrong = Vec::new();
     if let Some(seen) = &example.seen {
         let claimed = Facts::from(seen);
-        match unsafe_form(place, example, &claimed).await {
-            Ok(facts) if facts == claimed => {}
-            Ok(facts) => wrong.push(format!("claimed {claimed}\n    seen    {facts}")),
-            Err(error) => wrong.push(error),
-        }
+        let seen = observed(place, example.setup, example.trips, &claimed).await;
+        wrong.extend(compared(&claimed, seen));
     }
     if let Err(error) = safe_form(place, example).await {
         wrong.push(error);
@@ -104,14 +121,15 @@ async fn one(place: &Place<'_>, example: &Example) -> Vec<String> {
     wrong
 }
 
-/// What the last statement of `trips` does, with the locks of those before it.
-async fn unsafe_form(
+/// What the last statement of a part does, with the locks of those before it.
+async fn observed(
     place: &Place<'_>,
-    example: &Example,
+    setup: &str,
+    part: &str,
     claimed: &Facts,
 ) -> Result<Facts, String> {
-    place.set_up(example.setup).await?;
-    let mut all = statements(example.trips);
+    place.set_up(setup).await?;
+    let mut all = split(part);
     let last = all.pop().ok_or("an example without a statement")?;
     match last.bare {
         true => place.blocked(&last.text, claimed).await,

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod examples;
-mod files;
+pub mod files;
 mod page;
 mod speed;
+mod variations;

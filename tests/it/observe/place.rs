@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::watch::{Facts, Waits, Watch};
 use crate::support::server::Server;
-use kmig::sql::{Class, split};
+use kmig::sql::{self, Class};
 use tokio_postgres::Client;
 
 /// How long the counts of another session may take to arrive.
@@ -33,8 +33,8 @@ pub struct Statement {
 }
 
 /// The statements of a text.
-pub fn statements(text: &str) -> Vec<Statement> {
-    let script = split(text);
+pub fn split(text: &str) -> Vec<Statement> {
+    let script = sql::split(text);
     let each = script.statements.iter();
     each.map(|found| Statement {
         text: found.span.of(text).to_owned(),
@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
     /// Runs each statement of a text for good, and tells what it did to the relations that were there before.
     pub async fn run(&self, text: &str, old: &Watch) -> Result<Vec<Facts>, String> {
         let mut all = Vec::new();
-        for statement in statements(text) {
+        for statement in split(text) {
             if statement.bare {
                 self.send(&statement.text).await?;
                 continue;

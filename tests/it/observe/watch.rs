@@ -23,11 +23,11 @@ const LOCKS: &str = "
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The strongest lock of each.
-    locks: BTreeMap<String, Lock>,
+    pub locks: BTreeMap<String, Lock>,
     /// Those that were read to the end.
-    scans: BTreeSet<String>,
+    pub scans: BTreeSet<String>,
     /// Those with another file.
-    rewrites: BTreeSet<String>,
+    pub rewrites: BTreeSet<String>,
 }
 
 /// What a session waits for.
@@ -151,7 +151,8 @@ fn read(row: &Row) -> (u32, Relation) {
     (row.get(0), relation)
 }
 
-fn lock(mode: &str) -> Option<Lock> {
+/// The lock of that name, as pg_locks has it.
+pub fn lock(mode: &str) -> Option<Lock> {
     const ALL: [Lock; 8] = [
         Lock::AccessShare,
         Lock::RowShare,

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::kmig::{Kmig, binary};
 use kmig::safety::judge::Against;
 use kmig::safety::{Known, Scope, Verdict, judge};
 use kmig::source::{Dialect, MigrationSet, load, parse};
@@ -126,4 +127,34 @@ fn every_verdict_is_as_it_is_marked() {
         "of {files} files:\n{}",
         different.join("\n")
     );
+}
+
+/// `kmig check` ends with 7 where something is refused without a database, and names each of it; else with 0.
+#[test]
+fn the_program_says_the_same() {
+    let mut codes = BTreeSet::new();
+    for project in projects() {
+        let (set, dialect) = (set(&project), dialect(&project));
+        let scopes = Scope::each(&set.migrations);
+        let judgement = judge(dialect, &scopes, &Known::default(), Against::Files);
+        let url = match dialect {
+            Dialect::Postgres => "postgres://nobody@nowhere.invalid/app",
+            Dialect::Cassandra => "cassandra://nowhere.invalid/app",
+        };
+        let check = Kmig::with_binary(&binary(), &project).args(["check"]);
+        let output = check.env("KMIG_URL", url).run();
+        let refused: Vec<_> = judgement.refused().collect();
+        let code = if refused.is_empty() { 0 } else { 7 };
+        assert_eq!(output.code, code, "{}: {output}", project.display());
+        for found in refused {
+            let rule = found.finding.rule.name;
+            assert!(
+                output.stderr.contains(rule),
+                "{}: {rule}: {output}",
+                project.display()
+            );
+        }
+        codes.insert(code);
+    }
+    assert_eq!(codes.len(), 2, "some projects pass, and some do not");
 }

@@ -104,6 +104,25 @@ fn own_body(walk: &mut Walk<'_>, function: &Name, span: crate::place::Span) -> b
     true
 }
 
+/// A definition that names functions of the batch (a default, a check, a view, the trigger of a new table, an aggregate)
+/// has them run by whatever touches it later: their bodies are judged as if they were called here.
+pub fn attached(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
+    if walk.batch.routines.is_empty() {
+        return;
+    }
+    for below in node.descendants() {
+        // The name itself, or all of a call, so that it is told once.
+        let call = below
+            .parent()
+            .filter(|parent| parent.kind() == K::CALL_EXPR);
+        let Some(function) = name(&below) else {
+            continue;
+        };
+        let place = call.unwrap_or(below);
+        own_body(walk, &function, source.span(&place));
+    }
+}
+
 /// The label under which a called routine is told of.
 pub fn label(key: &Key) -> String {
     format!("{}()", key.name)

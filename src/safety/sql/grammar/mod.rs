@@ -107,8 +107,35 @@ fn is_plpgsql(kind: K) -> bool {
     (K::PLPGSQL as u16..=K::PLPGSQL_WHILE_STMT as u16).contains(&(kind as u16))
 }
 
+/// Whether a statement may leave a function where others run it. A trigger of an old table is judged by itself; a function
+/// that nobody calls is not.
+fn defines(kind: K) -> bool {
+    matches!(
+        kind,
+        K::CREATE_TABLE
+            | K::CREATE_FOREIGN_TABLE
+            | K::CREATE_VIEW
+            | K::CREATE_TRIGGER
+            | K::CREATE_RULE
+            | K::CREATE_POLICY
+            | K::CREATE_DOMAIN
+            | K::CREATE_TYPE
+            | K::CREATE_AGGREGATE
+            | K::CREATE_OPERATOR
+            | K::CREATE_OPERATOR_CLASS
+            | K::CREATE_CAST
+            | K::CREATE_INDEX
+            | K::CREATE_STATISTICS
+            | K::ALTER_TABLE
+            | K::ALTER_DOMAIN
+    )
+}
+
 /// Judges a statement of any kind.
 fn verdict(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
+    if defines(node.kind()) {
+        calls::attached(walk, source, node);
+    }
     match node.kind() {
         // What only reads, or says something about what is there.
         K::SELECT | K::COMPOUND_SELECT | K::PAREN_SELECT | K::VALUES | K::TABLE => {

@@ -1,2 +1,2 @@
---! constraint-on-old-column several-locks?
+--! constraint-on-old-column?
 alter table device add constraint device_model foreign key (model_id) references model not valid;

@@ -7,9 +7,7 @@ CREATE TABLE IF NOT EXISTS "acls" (
 );
 DO $$
 BEGIN
-  --! index-not-concurrent
   CREATE INDEX IF NOT EXISTS "acls_group_idx" ON "acls" ("group");
-  --! index-not-concurrent
   CREATE INDEX IF NOT EXISTS "acls_consumer_id_idx" ON "acls" ("consumer_id");
 EXCEPTION WHEN UNDEFINED_COLUMN THEN
 END$$;

@@ -23,7 +23,6 @@ CREATE TABLE IF NOT EXISTS "services" (
 CREATE TABLE IF NOT EXISTS "routes" (
   "id"          UUID                       PRIMARY KEY,
   "created_at"  TIMESTAMP WITH TIME ZONE,
-  --! references-old-table?
   "service_id"  UUID                       REFERENCES "services" ("id"),
   "protocols"   TEXT[],
   "hosts"       TEXT[],
@@ -31,10 +30,8 @@ CREATE TABLE IF NOT EXISTS "routes" (
   "strip_path"  BOOLEAN
 );
 
---! several-locks?
 DO $$
 BEGIN
-  --! index-not-concurrent
   CREATE INDEX IF NOT EXISTS "routes_service_id_idx" ON "routes" ("service_id");
 EXCEPTION WHEN UNDEFINED_COLUMN THEN
   -- the column may be gone on a newer database
@@ -42,12 +39,10 @@ END$$;
 
 DO $$
 BEGIN
-  --! index-not-concurrent
   CREATE INDEX IF NOT EXISTS "cluster_events_expire_at_idx" ON "cluster_events" ("expire_at");
 EXCEPTION WHEN UNDEFINED_COLUMN THEN
 END$$;
 
---! replace-function
 CREATE OR REPLACE FUNCTION "delete_expired_cluster_events" () RETURNS TRIGGER
 LANGUAGE plpgsql
 AS $$
@@ -58,9 +53,7 @@ AS $$
   END;
 $$;
 
---! change-trigger
 DROP TRIGGER IF EXISTS "delete_expired_cluster_events_trigger" ON "cluster_events";
---! create-trigger
 CREATE TRIGGER "delete_expired_cluster_events_trigger"
   AFTER INSERT ON "cluster_events"
   FOR EACH STATEMENT

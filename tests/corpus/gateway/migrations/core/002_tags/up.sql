@@ -21,10 +21,8 @@ CREATE TABLE IF NOT EXISTS tags (
   tags        TEXT[]
 );
 
---! index-not-concurrent several-locks?
 CREATE INDEX IF NOT EXISTS tags_entity_name_idx ON tags (entity_name);
 
---! replace-function
 CREATE OR REPLACE FUNCTION sync_tags() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

@@ -5,10 +5,9 @@ CREATE TABLE IF NOT EXISTS "ca_certificates" (
   "tags"        TEXT[]
 );
 
---! several-locks?
 DO $$
 BEGIN
-  --! prepared-select-star? references-old-table
+  --! prepared-select-star?
   ALTER TABLE IF EXISTS ONLY "services" ADD "client_certificate_id" UUID REFERENCES "ca_certificates" ("id");
 EXCEPTION WHEN DUPLICATE_COLUMN THEN
 END;

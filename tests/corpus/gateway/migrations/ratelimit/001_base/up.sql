@@ -6,7 +6,6 @@ CREATE TABLE IF NOT EXISTS "ratelimiting_metrics" (
   "value"        INTEGER,
   PRIMARY KEY ("identifier", "period", "period_date", "service_id")
 );
---! replace-function
 CREATE OR REPLACE FUNCTION "increment_rate_limits"(_id TEXT, _period TEXT, _at TIMESTAMP WITH TIME ZONE, _by INTEGER)
 RETURNS VOID LANGUAGE plpgsql AS $$
 BEGIN
