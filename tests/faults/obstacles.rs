@@ -239,7 +239,7 @@ fn building(case: &Case) -> (Hold, crate::support::kmig::Running) {
     (hold, running)
 }
 
-const UNIQUE: &str = "-- kmig:allow unique-index-on-existing because the test wants it\ncreate unique index concurrently t_a on t (a)";
+const UNIQUE: &str = "-- kmig:allow unique-index because the test wants it\ncreate unique index concurrently t_a on t (a)";
 const INVALID: &str = "select indexrelid::regclass from pg_index where not indisvalid";
 
 #[test]
