@@ -283,7 +283,7 @@ fn what_trips_in_an_up_part() {
         ),
         (
             "alter table t add unique (a); alter table t add primary key (a);",
-            &["add-key-builds-index"],
+            &["add-key-builds-index", "unique-index"],
         ),
         (
             "alter table t add exclude using gist (r with &&);",

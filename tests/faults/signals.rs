@@ -17,7 +17,7 @@ fn a_signal_in_a_statement_cancels_it_and_says_what_is_left() {
         running.signal(signal);
         let texts = [
             "stopped by a signal: canceling statement",
-            "migrations/core/003_gate/up.sql:1:1",
+            "migrations/core/003_gate/up.sql:2:1",
             "now: the up part of core/003_gate was rolled back as a whole",
             "next: kmig up",
         ];

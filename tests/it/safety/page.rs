@@ -52,16 +52,20 @@ fn page() -> String {
     page.trim_end().to_string() + "\n"
 }
 
-/// GitHub numbers the second heading of a name.
+/// Both languages have rules of one name.
+fn heading(rule: &Rule) -> String {
+    match rule.dialect {
+        Dialect::Postgres => rule.name.to_string(),
+        Dialect::Cassandra => format!("{} in CQL", rule.name),
+    }
+}
+
 fn anchor(rule: &Rule) -> String {
-    let earlier = rule.dialect == Dialect::Cassandra
-        && rules(Dialect::Postgres).any(|other| other.name == rule.name);
-    let number = if earlier { "-1" } else { "" };
-    format!("{}{number}", rule.name)
+    heading(rule).to_lowercase().replace(' ', "-")
 }
 
 fn section(page: &mut String, rule: &Rule) {
-    let _ = writeln!(page, "### {}\n\n{}\n", rule.name, rule.why);
+    let _ = writeln!(page, "### {}\n\n{}\n", heading(rule), rule.why);
     let _ = writeln!(
         page,
         "Instead: {} Goes {}.\n",
