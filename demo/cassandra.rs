@@ -81,15 +81,17 @@ async fn show() -> Result<(), String> {
     stage.so_far(&[&old, &new]);
 
     stage.chapter("Contract, too early");
-    stage.say("1.0 is still at work. kmig does not take its column away:");
+    stage.say("1.0 is still at work. kmig sees its clients at each node, and does not take its column away:");
     stage.kmig("finish -y", 7, &[&old, &new]).await?;
     old.more_requests(BETWEEN).await?;
     new.more_requests(BETWEEN).await?;
 
     stage.chapter("Version 1.0 leaves, and its rows are not filled");
     let (counted_old, wrote) = old.leave().await;
-    stage.say("The clients of gateway/1.0 are gone. The ready part finds that 2.0 has not done its job yet:");
-    let finish = "finish --assume-gone --reason \"gateway/1.0 was shut down\" -y";
+    let repeated = one.repeated();
+    drop(one);
+    stage.say("The clients of gateway/1.0 leave, and the gate opens by itself. The ready part finds that 2.0 has not done its job yet:");
+    let finish = "finish --gate-wait 1min -y";
     stage.kmig(finish, 7, &[&new]).await?;
     let filled = two.fill().await?;
     // Whoever was in the middle of a request has begun another one by now.
@@ -108,7 +110,7 @@ async fn show() -> Result<(), String> {
     let kept = kept(&rows, &wrote);
     stage.say(&format!(
         "\nSent again, since nodes that did not agree on the schema yet could not answer: {} of gateway/1.0, {} of gateway/2.0.",
-        one.repeated(),
+        repeated,
         two.repeated()
     ));
     stage.closing([counted_old, counted_new], kept, wrote.len())

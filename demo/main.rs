@@ -75,16 +75,15 @@ async fn show() -> Result<(), String> {
     stage.so_far(&[&old, &new]);
 
     stage.chapter("Contract, too early");
-    stage.say("1.0 is still at work. kmig does not take its columns away:");
+    stage.say("1.0 is still at work. kmig sees its clients, and does not take its columns away:");
     stage.kmig("finish -y", 7, &[&old, &new]).await?;
     old.more_requests(BETWEEN).await?;
     new.more_requests(BETWEEN).await?;
 
     stage.chapter("Version 1.0 leaves, then contract");
     let (counted_old, wrote) = old.leave().await;
-    stage.say("The clients of gateway/1.0 are gone.");
-    let finish = "finish --assume-gone --reason \"gateway/1.0 was shut down\" -y";
-    stage.kmig(finish, 0, &[&new]).await?;
+    stage.say("The clients of gateway/1.0 are gone, and the gate opens by itself:");
+    stage.kmig("finish --gate-wait 1min -y", 0, &[&new]).await?;
     stage.kmig("status", 0, &[&new]).await?;
     new.more_requests(BETWEEN).await?;
     let (counted_new, _) = new.leave().await;

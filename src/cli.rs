@@ -133,8 +133,9 @@ pub enum Verb {
     /// Contract: run every pending migration's finish, once the old version is gone
     #[command(
         after_help = "Before the first destructive statement each backfill is run again until it changes nothing, and the ready parts \
-        must return no row. Nothing overrides that. This kmig has no evidence yet about who is connected, so it wants your word, \
-        keeps it in the journal, and asks once more (--yes answers):\n  \
+        must return no row. Nothing overrides that. The gate opens once no client of the old version is seen for the window of [gate]; \
+        what cannot be seen keeps it closed (exit code 7). It is looked again before each destructive step, and asked once (--yes answers).\n  \
+        kmig finish --gate-wait 10m\n  \
         kmig finish --assume-gone --reason \"gateway 1.x was scaled to zero, see CHG-4711\""
     )]
     Finish {
@@ -151,10 +152,16 @@ pub enum Verb {
     /// Take back the pending batch, newest first, as long as its finish has not begun
     #[command(
         after_help = "Runs the undo part of each migration of the batch. One that ran and has no undo part refuses all, beforehand \
-        (exit code 7). After a half-run up, what is not there counts as undone. kmig does not look at who is connected: take the \
-        new version of the application down first. It asks before it begins (--yes answers)."
+        (exit code 7). After a half-run up, what is not there counts as undone. Clients of the batch's version keep it closed, \
+        as those of the old version do a finish. It asks before it begins (--yes answers)."
     )]
     Undo {
+        /// The gate
+        #[command(flatten)]
+        gate: GateArgs,
+        /// Why (kept in the journal)
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
         /// Options of a run
         #[command(flatten)]
         run: RunArgs,
@@ -199,12 +206,21 @@ pub enum Verb {
     #[command(
         after_help = "Polls with growing pauses and ends with 0 once it is so. Where the time runs out it ends with the code of what is due:\n\
         3 bootstrap, 4 finish, 5 up, 8 where files and database disagree, 9 where the database is ahead. A pod of the old version\n\
-        that restarts on a database that is ahead is let through by --for up as long as all its own files are applied."
+        that restarts on a database that is ahead is let through by --for up as long as all its own files are applied, and no finish\n\
+        has taken away what its version needs. --require-version asks that alone, without files (9 where it does not fit):\n  \
+        kmig wait --require-version 3.1"
     )]
     Wait {
         /// What to wait for
-        #[arg(long = "for", value_name = "COMMAND")]
-        awaited: Awaited,
+        #[arg(
+            long = "for",
+            value_name = "COMMAND",
+            required_unless_present = "require_version"
+        )]
+        awaited: Option<Awaited>,
+        /// The application's version: it must fit the schema, as far as finishes have contracted it
+        #[arg(long, value_name = "VERSION")]
+        require_version: Option<String>,
         /// How long to wait at most
         #[arg(long, value_name = "TIME", default_value = "5min")]
         timeout: String,
@@ -403,7 +419,7 @@ pub struct UpArgs {
     /// Serve a fresh database too, as bootstrap does
     #[arg(long)]
     pub bootstrap: bool,
-    /// Finish the older batch first (needs --assume-gone and --reason)
+    /// Finish the older batch first, through the gate
     #[arg(long)]
     pub finish_first: bool,
     /// Run this late migration all the same; may be given several times (needs --reason)
@@ -583,12 +599,15 @@ pub enum UuidArg {
     Logical,
 }
 
-/// The gate of `finish`.
+/// The gate of `finish` and `undo`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct GateArgs {
-    /// The old version of the application is gone: take my word for it (needs --reason)
+    /// Nobody is left who would not survive it: take my word against what is seen (needs --reason)
     #[arg(long, requires = "reason")]
     pub assume_gone: bool,
+    /// How long to wait for those in the way to leave [default: not at all]
+    #[arg(long, value_name = "TIME")]
+    pub gate_wait: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One error type for the whole program: a kind to branch on, and a message for a person who is frightened.
 
+use crate::gate::Verdict;
 use crate::place::Place;
 use std::fmt;
 
@@ -142,7 +143,7 @@ pub struct Error {
     /// The server's own words.
     pub server: Option<Box<ServerError>>,
     /// Everything that is wrong, where it is more than one thing.
-    pub diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Box<[Diagnostic]>,
     /// What is now true of the database.
     pub now: Option<String>,
     /// What to run or write next.
@@ -150,6 +151,8 @@ pub struct Error {
     /// The session with the database is gone: whether the transaction that was under way has taken effect is not known
     /// here, and a run may connect again and look.
     pub lost: bool,
+    /// The gate, where it is what is closed.
+    pub gate: Option<Box<Verdict>>,
 }
 
 /// Stands in [`Error::next`] for the command that was typed, where its name is not known yet.
@@ -166,10 +169,11 @@ impl Error {
             message: message.into(),
             place: None,
             server: None,
-            diagnostics: Vec::new(),
+            diagnostics: Box::default(),
             now: None,
             next: None,
             lost: false,
+            gate: None,
         }
     }
 
@@ -188,7 +192,7 @@ impl Error {
         let count = diagnostics.len();
         let things = if count == 1 { "problem" } else { "problems" };
         Error {
-            diagnostics,
+            diagnostics: diagnostics.into(),
             ..Error::new(
                 Exit::Usage,
                 format!("{count} {things} in the files; nothing was run"),

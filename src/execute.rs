@@ -1,7 +1,8 @@
 //! Walks a plan over a backend: checks, the batch, the sweep, the ready parts, the units. Emits events, prints nothing.
 
-use crate::backend::{Asked, Backend, Entry, Event, Halt, Violation};
+use crate::backend::{Asked, Backend, Entry, Event, Halt, untouched_by};
 use crate::error::{Error, Exit, Result};
+use crate::gate::{Demand, Doomed};
 use crate::place::Place;
 use crate::plan::schedule::{Unit, units};
 use crate::plan::{Plan, Step};
@@ -20,13 +21,30 @@ pub struct Report {
     pub statements: usize,
 }
 
-/// Runs a plan under the lock. What was done before an error is in the error's `now`. A batch that was `begun` is recorded.
+/// What goes around the units of a plan.
+#[derive(Debug, Default)]
+pub struct Around<'a> {
+    /// Whether the batch is recorded already.
+    pub begun: bool,
+    /// Whether it is journaled who is connected, once the batch is recorded (traps P2).
+    pub sees_clients: bool,
+    /// What must not be there when a destructive unit takes effect.
+    pub gate: Option<&'a Demand>,
+    /// Who was seen when the gate opened, to be journaled before the first destructive unit.
+    pub gate_passed: Option<String>,
+    /// Roles of the old version that lose their way in before it.
+    pub shut_out: &'a [String],
+    /// The version floor to be recorded before it, or that there is none.
+    pub floor: Option<Option<String>>,
+}
+
+/// Runs a plan under the lock. What was done before an error is in the error's `now`.
 pub async fn run<B: Backend>(
     backend: &mut B,
     set: &MigrationSet,
     plan: &Plan,
     batch: i64,
-    begun: bool,
+    around: &Around<'_>,
     tell: &mut dyn FnMut(Event),
 ) -> Result<Report> {
     let mut later = BTreeSet::new();
@@ -36,8 +54,13 @@ pub async fn run<B: Backend>(
             later.insert(id);
         }
     }
-    if let (Some(taken), false) = (&plan.batch, begun) {
+    if let (Some(taken), false) = (&plan.batch, around.begun) {
         backend.begin(taken, set).await?;
+    }
+    let batch = plan.batch.as_ref().map_or(batch, |taken| taken.number);
+    if around.sees_clients && plan.batch.is_some() {
+        let evidence = backend.evidence(&Doomed::default()).await?;
+        backend.sighted(batch, "seen", &evidence.seen()).await?;
     }
     if let Some(version) = &plan.record_version {
         backend
@@ -53,8 +76,23 @@ pub async fn run<B: Backend>(
     for id in &plan.ready {
         ask(backend, set, id, PartKind::Ready, true).await?;
     }
+    if let Some(detail) = &around.gate_passed {
+        backend.sighted(batch, "gate", detail).await?;
+    }
+    if !around.shut_out.is_empty() {
+        backend.shut_out(around.shut_out).await?;
+    }
+    if let Some(floor) = &around.floor {
+        backend
+            .note(Entry {
+                kind: "floor",
+                migration: None,
+                app_version: floor.as_deref(),
+                reason: None,
+            })
+            .await?;
+    }
     let units = units(set, plan);
-    let batch = plan.batch.as_ref().map_or(batch, |taken| taken.number);
     let mut report = Report::default();
     let mut from = 0;
     while from < units.len() {
@@ -70,14 +108,19 @@ pub async fn run<B: Backend>(
             .position(|unit| later.contains(&unit.migration.id));
         let end = ahead.map_or(units.len(), |ahead| from + ahead);
         let result = backend
-            .apply(&units[from..end], batch, &mut |event| {
+            .apply(&units[from..end], batch, around.gate, &mut |event| {
                 report.count(&event);
                 tell(event);
             })
             .await;
         if let Err(Halt { done, error }) = result {
             let mut error = *error;
-            if error.now.is_none() {
+            if error.gate.is_some() && from + done > 0 {
+                error.now = Some(format!(
+                    "{}; the same command goes on with the rest once the gate is open",
+                    before(from + done)
+                ));
+            } else if error.now.is_none() {
                 error.now = Some(so_far(from + done, units.get(from + done)));
             }
             return Err(error);
@@ -206,23 +249,12 @@ async fn ask<B: Backend>(
     let Some((migration, part)) = part(set, id, kind) else {
         return Ok(true);
     };
-    let (what, now, next) = match kind {
-        PartKind::Check => (
-            "refuses the up",
-            "nothing was run",
-            "mend the rows that its query returns, then kmig up",
-        ),
-        _ => (
-            "refuses the finish",
-            "nothing destructive was run; the migrations are pending as before",
-            "mend the rows that its query returns, then kmig finish",
-        ),
-    };
+    let now = untouched_by(kind);
     let untouched = |error: Error| match error.now {
         None => error.now(now),
         Some(_) => error,
     };
-    let Violation { statement, row } = match backend.ask(part).await.map_err(untouched)? {
+    let violation = match backend.ask(part).await.map_err(untouched)? {
         Asked::Clear => {
             backend.note(note(kind.name(), migration, None)).await?;
             return Ok(true);
@@ -231,21 +263,7 @@ async fn ask<B: Backend>(
         Asked::TooEarly(error) => return Err(untouched(error)),
         Asked::Violation(violation) => violation,
     };
-    let row: Vec<String> = row
-        .into_iter()
-        .map(|(column, value)| format!("{column} = {}", value.as_deref().unwrap_or("NULL")))
-        .collect();
-    Err(Error::new(
-        Exit::Refused,
-        format!(
-            "the {kind} part of {} {what}; the first row that it found: {}",
-            migration.label(),
-            row.join(", ")
-        ),
-    )
-    .at(part.place(statement))
-    .now(now)
-    .next(next))
+    Err(violation.error(migration, part, kind))
 }
 
 /// A line of the journal on something that was asked or swept.

@@ -12,6 +12,7 @@ pub mod cql;
 pub mod directive;
 pub mod error;
 pub mod execute;
+pub mod gate;
 pub mod keyspace;
 pub mod machine;
 pub mod near;

@@ -3,9 +3,10 @@
 use super::cassandra::Cassandra;
 use super::postgres::Postgres;
 use super::{
-    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Thing,
+    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Sighting, Thing,
 };
 use crate::error::{Error, Result};
+use crate::gate::{Demand, Doomed, Evidence};
 use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
@@ -66,9 +67,26 @@ impl Backend for Database {
         &mut self,
         units: &[Unit<'_>],
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Halt> {
-        to_engine!(self, engine => engine.apply(units, batch, tell).await)
+        to_engine!(self, engine => engine.apply(units, batch, gate, tell).await)
+    }
+
+    async fn evidence(&mut self, doomed: &Doomed) -> Result<Evidence> {
+        to_engine!(self, engine => engine.evidence(doomed).await)
+    }
+
+    async fn sightings(&mut self, batch: i64) -> Result<Vec<Sighting>> {
+        to_engine!(self, engine => engine.sightings(batch).await)
+    }
+
+    async fn sighted(&mut self, batch: i64, kind: &str, detail: &str) -> Result<()> {
+        to_engine!(self, engine => engine.sighted(batch, kind, detail).await)
+    }
+
+    async fn shut_out(&mut self, roles: &[String]) -> Result<()> {
+        to_engine!(self, engine => engine.shut_out(roles).await)
     }
 
     async fn ask(&mut self, part: &Part) -> Result<Asked> {

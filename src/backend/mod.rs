@@ -12,6 +12,7 @@ pub use database::Database;
 pub use others::{Blocker, Ending, Holder, LastLine, Leftover, Scene, Waiting};
 
 use crate::error::{Error, Exit, Result};
+use crate::gate::{Demand, Doomed, Evidence};
 use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
@@ -59,13 +60,27 @@ pub trait Backend {
     /// Records the batch in one write, before its first statement.
     async fn begin(&mut self, batch: &Batch, set: &MigrationSet) -> Result<()>;
 
-    /// Runs units in order, many in flight where that is safe.
+    /// Runs units in order, many in flight where that is safe. With a `gate` each destructive one is alone, and it is looked
+    /// once more who is connected before it takes effect: on Postgres inside its transaction.
     async fn apply(
         &mut self,
         units: &[Unit<'_>],
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Halt>;
+
+    /// One fresh look at who is connected, everywhere that can be looked at, and at the counters of what is doomed.
+    async fn evidence(&mut self, doomed: &Doomed) -> Result<Evidence>;
+
+    /// Who was seen since the batch was taken on, as it is journaled.
+    async fn sightings(&mut self, batch: i64) -> Result<Vec<Sighting>>;
+
+    /// Journals who was seen, in JSON; with the lock or without it.
+    async fn sighted(&mut self, batch: i64, kind: &str, detail: &str) -> Result<()>;
+
+    /// Keeps roles of the old version from connecting, for good.
+    async fn shut_out(&mut self, roles: &[String]) -> Result<()>;
 
     /// Asks the queries of a check or ready part, changing nothing.
     async fn ask(&mut self, part: &Part) -> Result<Asked>;
@@ -209,6 +224,30 @@ pub enum Asked {
     TooEarly(Error),
 }
 
+/// What is journaled of a look at who is connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// `seen` by the batch's `up`, or `gate`.
+    pub kind: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// What clients announced.
+    pub announced: Vec<String>,
+}
+
+impl Sighting {
+    /// Reads what [`Backend::sighted`] wrote: `{"clients": {"gateway/1.0": 4}}`.
+    pub fn read(kind: &str, at: i64, detail: &str) -> Option<Self> {
+        let detail: serde_json::Value = serde_json::from_str(detail).ok()?;
+        let clients = detail.get("clients")?.as_object()?;
+        Some(Sighting {
+            kind: kind.to_string(),
+            at,
+            announced: clients.keys().cloned().collect(),
+        })
+    }
+}
+
 /// A row that a check or ready part returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -216,6 +255,46 @@ pub struct Violation {
     pub statement: usize,
     /// The row as the server shows it, column by column.
     pub row: Vec<(String, Option<String>)>,
+}
+
+impl Violation {
+    /// The error of a part that found a row.
+    pub fn error(self, migration: &Migration, part: &Part, kind: PartKind) -> Error {
+        let (what, next) = match kind {
+            PartKind::Check => (
+                "refuses the up",
+                "mend the rows that its query returns, then kmig up",
+            ),
+            _ => (
+                "refuses the finish",
+                "mend the rows that its query returns, then kmig finish",
+            ),
+        };
+        let row: Vec<String> = self
+            .row
+            .into_iter()
+            .map(|(column, value)| format!("{column} = {}", value.as_deref().unwrap_or("NULL")))
+            .collect();
+        Error::new(
+            Exit::Refused,
+            format!(
+                "the {kind} part of {} {what}; the first row that it found: {}",
+                migration.label(),
+                row.join(", ")
+            ),
+        )
+        .at(part.place(self.statement))
+        .now(untouched_by(kind))
+        .next(next)
+    }
+}
+
+/// What is true after a check or ready part refused.
+pub fn untouched_by(kind: PartKind) -> &'static str {
+    match kind {
+        PartKind::Check => "nothing was run",
+        _ => "nothing destructive was run; the migrations are pending as before",
+    }
 }
 
 /// An object that was found in the database.

@@ -319,6 +319,22 @@ impl Outline {
 }
 
 impl Outline {
+    /// The folder of its files of one part: static columns apart, so that each folder has files of one schema.
+    pub fn folder_of(&self, part: Part) -> String {
+        match part {
+            Part::Rows => self.folder.clone(),
+            // No table has a name with a dot.
+            Part::Statics => format!("{}.static", self.folder),
+        }
+    }
+
+    /// Whether it has static columns.
+    pub fn has_statics(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.role == Role::Static)
+    }
+
     /// The columns of its files of one part; the shape is its own.
     pub fn layout(&self, shape: &Shape, part: Part) -> Layout {
         let names: Vec<_> = self

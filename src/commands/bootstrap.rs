@@ -21,6 +21,7 @@ pub fn job(run: &RunArgs) -> Result<Job<'static>> {
         wait: lock_wait(&run.lock_wait)?,
         overrides: Vec::new(),
         only_before: None,
+        gate: None,
         consent: &|_| Ok(()),
     })
 }

@@ -112,7 +112,8 @@ fn judged(
     let warnings = judgement.warnings();
     match judgement.error("nothing was run: this only looked") {
         Some(mut error) => {
-            error.diagnostics.extend(warnings);
+            let found = std::mem::take(&mut error.diagnostics).into_iter();
+            error.diagnostics = found.chain(warnings).collect();
             Err(error)
         }
         None => Ok(warnings),

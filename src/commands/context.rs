@@ -1,6 +1,7 @@
 //! What every command has at hand: settings, terminal, the way to files and to the database.
 
 use crate::backend::cassandra::{self, Cassandra, target::Target};
+use crate::backend::postgres::outside::Places;
 use crate::backend::postgres::{self, Postgres, environment};
 use crate::backend::{Backend, Canceller, Database, Stop};
 use crate::cli::Global;
@@ -9,7 +10,7 @@ use crate::machine;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
 use crate::safety;
-use crate::settings::Settings;
+use crate::settings::{Replicas, Settings};
 use crate::source::{Dialect, MigrationSet, load, own, parse};
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
@@ -153,6 +154,14 @@ impl Context {
             lock_timeout: settings.lock_timeout,
             ddl_deadline: settings.ddl_deadline,
             old_transaction: settings.old_transaction,
+            gate: Places {
+                replicas: match &settings.gate.replicas {
+                    Replicas::Urls(urls) => urls.clone(),
+                    Replicas::NoReaders => Vec::new(),
+                },
+                poolers: settings.gate.poolers.clone(),
+                application: run.application(&who),
+            },
             run,
             by: who,
             stop: self.stop.clone(),

@@ -2,13 +2,16 @@
 
 use super::came_back;
 use super::context::Context;
+use super::gate::{self, Gate};
 use super::safety::{Allowed, judged, passed, show};
 use crate::backend::{Backend, Database, Entry};
 use crate::error::{Error, Exit, Result, SAME};
-use crate::execute::{self, Report};
-use crate::plan::history::History;
+use crate::execute::{self, Around, Report};
+use crate::gate::{Demand, Side, Verdict};
+use crate::plan::history::{Applied, History};
 use crate::plan::refusal::Refusal;
 use crate::plan::state::{Due, SchemaState};
+use crate::plan::version::Version;
 use crate::plan::{App, Command, Plan, Step, plan};
 use crate::report::status::next;
 use crate::report::{Answer, count, object};
@@ -41,7 +44,9 @@ pub struct Job<'a> {
     /// Run only while this command is refused because of what is pending: another pod may have done both by now, and
     /// what is pending then is what it has just expanded.
     pub only_before: Option<Command>,
-    /// Asked once there is something to do and before anything is done: the gate, the question.
+    /// The gate, where what is run takes something away.
+    pub gate: Option<&'a Gate>,
+    /// Asked once there is something to do and before anything is done: the question.
     pub consent: &'a Consent<'a>,
 }
 
@@ -60,8 +65,29 @@ pub async fn run(context: &Context, job: &Job<'_>) -> Result<Answer> {
     run_on(context, &set, &mut database, job).await
 }
 
-/// Runs a job on a database that is connected.
+/// Runs a job on a database that is connected. Where the gate closes in the middle, those in the way are waited for as
+/// long as the job allows, and it goes on.
 pub async fn run_on(
+    context: &Context,
+    set: &MigrationSet,
+    database: &mut Database,
+    job: &Job<'_>,
+) -> Result<Answer> {
+    loop {
+        match attempt(context, set, database, job).await {
+            Err(error) if job.gate.is_some_and(|gate| gate.goes_on(&error)) => {
+                context.progress.say(&error.message);
+                context.stop.pause(AGAIN).await?;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The pause before a gate that closed in the middle is looked at again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+async fn attempt(
     context: &Context,
     set: &MigrationSet,
     database: &mut Database,
@@ -84,10 +110,16 @@ pub async fn run_on(
         passed(&judgement)?;
         show(context, &judgement.unneeded());
         let style = context.terminal.style;
-        return Ok(crate::report::plan::answer(
-            job.verb, set, &plan, &judgement, style,
-        ));
+        let answer = crate::report::plan::answer(job.verb, set, &plan, &judgement, style);
+        return match job.gate {
+            Some(gate) => {
+                let history = history.as_ref();
+                shown_gate(context, set, database, history, &plan, gate.side, answer).await
+            }
+            None => Ok(answer),
+        };
     }
+    let mut walk = Walk::default();
     match decided {
         Ok(plan) => {
             warn(context, &plan);
@@ -104,13 +136,14 @@ pub async fn run_on(
             .await?;
             passed(&judgement)?;
             show(context, &judgement.unneeded());
+            walk.pass(context, set, database, history.as_ref(), &plan, job)
+                .await?;
             (job.consent)(&plan)?;
         }
         Err(_) if in_motion(database, history.as_ref()).await? => {}
         Err(error) => return Err(error),
     }
     let reconnect = context.settings()?.reconnect;
-    let mut walk = Walk::default();
     let mut wait = job.wait;
     loop {
         let result = once(context, set, database, job, wait, &mut walk).await;
@@ -166,6 +199,8 @@ struct Walk<'a> {
     allowed: Vec<Allowed<'a>>,
     /// The plan that was agreed to.
     agreed: Option<Plan>,
+    /// The plan that the gate was open for.
+    passed: Option<(Plan, Open)>,
     /// The plan that was being run; its outcome is read back.
     running: Option<Plan>,
     /// How often the session was lost since statements were last found done, and how many were then.
@@ -232,12 +267,11 @@ async fn locked<'a>(
         if let (Some(before), Ok(left)) = (&running, &decided) {
             walk.total.read_back(set, before, left);
         }
-        let total = &mut walk.total;
         let plan = match decided {
             Ok(plan) => plan,
             // An interrupted batch was completed, and what is new has to wait for its finish.
-            Err(error) if total.statements > 0 || !total.parts.is_empty() => {
-                let done = told(job, Some(total), set, history.as_ref(), context);
+            Err(error) if walk.total != Report::default() => {
+                let done = told(job, Some(&walk.total), set, history.as_ref(), context);
                 let now = done.text.lines().next().unwrap_or_default().to_string();
                 return Err(error.now(now));
             }
@@ -248,8 +282,17 @@ async fn locked<'a>(
             .as_ref()
             .is_some_and(|command| !waits(set, history.as_ref(), app, command));
         if plan.is_empty() || overtaken {
-            let ran = (*total != Report::default()).then_some(&*total);
+            let ran = (walk.total != Report::default()).then_some(&walk.total);
             return Ok(told(job, ran, set, history.as_ref(), context));
+        }
+        if walk
+            .pass(context, set, database, history.as_ref(), &plan, job)
+            .await?
+            && let Some((_, open)) = &walk.passed
+            && let Some(demand) = open.demand.as_ref().filter(|_| !open.assumed)
+        {
+            // Between the window and the lock somebody may have come.
+            gate::still_open(database, demand).await?;
         }
         // What was agreed to before the session was lost is not asked again, unless there is more to it now.
         let agreed = |before: &Plan| plan.steps.iter().all(|step| covers(before, step));
@@ -291,7 +334,25 @@ async fn locked<'a>(
         let batch = history.as_ref().map_or(1, |history| history.batch);
         walk.running = Some(plan.clone());
         let begun = running.is_some_and(|before| began(&before, &plan));
-        let report = execute::run(database, set, &plan, batch, begun, &mut |event| {
+        let settings = context.settings()?;
+        let open = walk.passed.as_ref().map(|(_, open)| open);
+        let contracts = matches!(job.command, Command::Finish);
+        let around = Around {
+            begun,
+            sees_clients: matches!(job.command, Command::Up(_)) && settings.app_name.is_some(),
+            gate: open
+                .filter(|open| !open.assumed)
+                .and_then(|open| open.demand.as_ref()),
+            gate_passed: open
+                .map(|open| open.detail.clone())
+                .filter(|detail| !detail.is_empty()),
+            shut_out: match contracts && settings.gate.revoke_connect {
+                true => &settings.gate.old_roles,
+                false => &[],
+            },
+            floor: floor(history.as_ref(), app, &job.command),
+        };
+        let report = execute::run(database, set, &plan, batch, &around, &mut |event| {
             context.progress.event(event);
         })
         .await
@@ -304,16 +365,122 @@ async fn locked<'a>(
             .is_some_and(|batch| batch.take.is_empty());
         if resumed && matches!(job.command, Command::Up(_)) {
             walk.running = None;
-            total.statements += report.statements;
-            total.parts.extend(report.parts);
+            walk.total.statements += report.statements;
+            walk.total.parts.extend(report.parts);
             continue;
         }
         let history = database.history().await?;
         walk.running = None;
-        total.statements += report.statements;
-        total.parts.extend(report.parts);
-        return Ok(told(job, Some(total), set, history.as_ref(), context));
+        walk.total.statements += report.statements;
+        walk.total.parts.extend(report.parts);
+        let answer = told(job, Some(&walk.total), set, history.as_ref(), context);
+        let verdict = walk
+            .passed
+            .as_ref()
+            .and_then(|(_, open)| open.verdict.as_ref());
+        return Ok(match verdict {
+            Some(verdict) => answer.with("gate", crate::report::gate::document(verdict)),
+            None => answer,
+        });
     }
+}
+
+/// A gate that was open for a plan.
+struct Open {
+    /// What must not be there; nothing where the plan takes nothing away.
+    demand: Option<Demand>,
+    /// Whether it was opened by somebody's word, and is not looked at any more.
+    assumed: bool,
+    verdict: Option<Verdict>,
+    /// Who was seen, for the journal.
+    detail: String,
+}
+
+impl Walk<'_> {
+    /// Goes through the gate, unless it was open for the same plan before; whether it was.
+    async fn pass(
+        &mut self,
+        context: &Context,
+        set: &MigrationSet,
+        database: &mut Database,
+        history: Option<&History>,
+        plan: &Plan,
+        job: &Job<'_>,
+    ) -> Result<bool> {
+        let (Some(gate), Some(history)) = (job.gate, history) else {
+            return Ok(false);
+        };
+        if self
+            .passed
+            .as_ref()
+            .is_some_and(|(before, _)| plan.steps.iter().all(|step| covers(before, step)))
+        {
+            return Ok(true);
+        }
+        let demand = gate::demand(context, set, database, history, plan, gate.side).await?;
+        let mut open = Open {
+            demand: None,
+            assumed: gate.assumed.is_some(),
+            verdict: None,
+            detail: String::new(),
+        };
+        if let Some(demand) = demand {
+            let passed = gate::pass(context, database, &demand, gate, history.batch).await?;
+            open.verdict = Some(passed.verdict);
+            open.detail = passed.detail;
+            open.demand = Some(demand);
+        }
+        self.passed = Some((plan.clone(), open));
+        Ok(false)
+    }
+}
+
+/// The version floor that a command records before it takes anything away: a finish raises it to the version of its batch,
+/// an undo brings back what was before (contract §6.5).
+fn floor(history: Option<&History>, app: &App, command: &Command) -> Option<Option<String>> {
+    let history = history?;
+    match command {
+        Command::Finish => {
+            let of_batch = |applied: &&Applied| applied.batch == history.batch;
+            let recorded = history.applied.values().find(of_batch);
+            let version = recorded.and_then(|applied| applied.app_version.as_ref());
+            let version = version.or(app.version.as_ref())?;
+            let read = Version::read(version)?;
+            let lower = history.floor.as_deref().and_then(Version::read);
+            lower
+                .is_none_or(|lower| lower < read)
+                .then(|| Some(version.clone()))
+        }
+        Command::Undo if history.floor != history.floor_before => {
+            Some(history.floor_before.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Adds how the gate of a plan stands now to what is shown of it.
+pub async fn shown_gate(
+    context: &Context,
+    set: &MigrationSet,
+    database: &mut Database,
+    history: Option<&History>,
+    plan: &Plan,
+    side: Side,
+    mut answer: Answer,
+) -> Result<Answer> {
+    let Some(history) = history else {
+        return Ok(answer);
+    };
+    let Some(demand) = gate::demand(context, set, database, history, plan, side).await? else {
+        return Ok(answer);
+    };
+    let verdict = gate::look(database, &demand).await?;
+    answer.text = format!(
+        "{}\n\n{}",
+        answer.text,
+        crate::report::gate::lines(&verdict).join("\n")
+    );
+    Ok(answer.with("gate", crate::report::gate::document(&verdict)))
 }
 
 /// Whether the batch of a plan was recorded by this run, before its session was lost.

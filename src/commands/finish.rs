@@ -2,8 +2,10 @@
 
 use super::context::Context;
 use super::engine::{Consent, Job, Override, lock_wait, run as engine};
+use super::gate::Gate;
 use crate::cli::{GateArgs, RunArgs};
-use crate::error::{Error, Exit, Result};
+use crate::error::Result;
+use crate::gate::Side;
 use crate::plan::{Command, Plan};
 use crate::report::{Answer, count};
 use std::time::Duration;
@@ -19,10 +21,10 @@ pub async fn run(
     engine(context, &finish.job()).await
 }
 
-/// A finish with its gate decided.
+/// A finish with its gate.
 pub struct Finish<'a> {
     consent: Box<Consent<'a>>,
-    reason: Option<String>,
+    gate: Gate,
     dry_run: bool,
     wait: Duration,
 }
@@ -35,18 +37,23 @@ impl Finish<'_> {
             command: Command::Finish,
             dry_run: self.dry_run,
             wait: self.wait,
-            overrides: self
-                .reason
-                .iter()
-                .map(|reason| Override {
-                    kind: "assume-gone",
-                    reason: reason.clone(),
-                })
-                .collect(),
+            overrides: assumed(&self.gate),
             only_before: None,
+            gate: Some(&self.gate),
             consent: &self.consent,
         }
     }
+}
+
+/// Somebody's word, to be journaled.
+pub fn assumed(gate: &Gate) -> Vec<Override> {
+    gate.assumed
+        .iter()
+        .map(|reason| Override {
+            kind: "assume-gone",
+            reason: reason.clone(),
+        })
+        .collect()
 }
 
 /// Checks what was typed, and prepares the question; `up --finish-first` runs in pods and asks none.
@@ -57,25 +64,8 @@ pub fn job<'a>(
     run: &RunArgs,
     asks: bool,
 ) -> Result<Finish<'a>> {
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if gate.assume_gone && reason.is_none() {
-        return Err(
-            Error::usage("--assume-gone needs a reason that is not empty").next(
-                "kmig finish --assume-gone --reason \"who took the old version down, and when\"",
-            ),
-        );
-    }
-    let open = gate.assume_gone;
     let asked = std::cell::Cell::new(false);
     let consent = move |plan: &Plan| {
-        if !open {
-            return Err(Error::new(
-                Exit::Refused,
-                "the gate is closed: nothing proves that the old version of the application is gone",
-            )
-            .now("nothing was run; the migrations are pending as before")
-            .next("make sure that no old client is left, then kmig finish --assume-gone --reason TEXT"));
-        }
         if asks && !asked.replace(true) {
             context.confirm(&format!(
                 "Run {} that may destroy data of the old version?",
@@ -89,7 +79,7 @@ pub fn job<'a>(
     };
     Ok(Finish {
         consent: Box::new(consent),
-        reason: reason.filter(|_| open).map(str::to_string),
+        gate: Gate::typed(Side::Old, gate, reason)?,
         dry_run: run.dry_run,
         wait: lock_wait(&run.lock_wait)?,
     })

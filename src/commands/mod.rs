@@ -10,6 +10,7 @@ mod context;
 mod engine;
 mod export;
 mod finish;
+mod gate;
 mod import;
 mod init;
 mod lock;
@@ -52,12 +53,16 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
         Verb::Finish { gate, reason, run } => {
             finish::run(context, gate, reason.as_deref(), run).await
         }
-        Verb::Undo { run } => undo::run(context, run).await,
+        Verb::Undo { gate, reason, run } => undo::run(context, gate, reason.as_deref(), run).await,
         Verb::Status { exit_code } => status::status(context, *exit_code).await,
         Verb::List { exit_code } => status::list(context, *exit_code).await,
         Verb::Plan { command, up } => plan::run(context, *command, up).await,
         Verb::Check(args) => check::run(context, args).await,
-        Verb::Wait { awaited, timeout } => wait::run(context, *awaited, timeout).await,
+        Verb::Wait {
+            awaited,
+            require_version,
+            timeout,
+        } => wait::run(context, *awaited, require_version.as_deref(), timeout).await,
         Verb::Accept {
             name,
             reason,
@@ -84,7 +89,7 @@ pub fn flags(cli: &Cli) -> Flags {
         Verb::Bootstrap { run }
         | Verb::Up { run, .. }
         | Verb::Finish { run, .. }
-        | Verb::Undo { run } => Some(run),
+        | Verb::Undo { run, .. } => Some(run),
         _ => None,
     };
     let reset = match &cli.verb {

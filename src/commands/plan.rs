@@ -1,11 +1,13 @@
 //! `kmig plan`.
 
 use super::context::Context;
+use super::engine::shown_gate;
 use super::safety::{judged, passed, show};
 use super::up::{Stage, options, stage};
 use crate::backend::Backend;
 use crate::cli::{Planned, UpArgs};
 use crate::error::Result;
+use crate::gate::Side;
 use crate::plan::refusal::Refusal;
 use crate::plan::{Command, plan};
 use crate::report::{Answer, plan as report};
@@ -41,5 +43,21 @@ pub async fn run(context: &Context, planned: Planned, up: &UpArgs) -> Result<Ans
     passed(&judgement)?;
     show(context, &judgement.unneeded());
     let style = context.terminal.style;
-    Ok(report::answer(verb, &set, &decided, &judgement, style))
+    let answer = report::answer(verb, &set, &decided, &judgement, style);
+    let side = match command {
+        Command::Finish => Side::Old,
+        Command::Undo => Side::New,
+        Command::Bootstrap | Command::Up(_) => return Ok(answer),
+    };
+    let history = history.as_ref();
+    shown_gate(
+        context,
+        &set,
+        &mut database,
+        history,
+        &decided,
+        side,
+        answer,
+    )
+    .await
 }

@@ -1,9 +1,12 @@
 //! `kmig status` and `kmig list`.
 
 use super::context::Context;
+use super::engine::shown_gate;
 use crate::backend::Backend;
 use crate::error::Result;
+use crate::gate::Side;
 use crate::plan::state::{Due, Row, SchemaState};
+use crate::plan::{Command, plan};
 use crate::report::Answer;
 use crate::report::status::{Page, list as list_page, status as status_page};
 
@@ -52,9 +55,28 @@ async fn show(context: &Context, exit_code: bool, page: bool) -> Result<Answer> 
         width: context.terminal.width,
     };
     let style = context.terminal.style;
-    Ok(if page {
-        status_page(&state, &data, exit_code, style)
-    } else {
-        list_page(&state, &data, exit_code, style)
-    })
+    if !page {
+        return Ok(list_page(&state, &data, exit_code, style));
+    }
+    let answer = status_page(&state, &data, exit_code, style);
+    if state.due() != Due::Finish || data.holder.is_some() {
+        return Ok(answer);
+    }
+    // Seen beforehand, in one look: a status says nothing worse because of it.
+    let history = history.as_ref();
+    let Ok(plan) = plan(&set, history, &settings.app, &Command::Finish) else {
+        return Ok(answer);
+    };
+    let seen = answer.clone();
+    shown_gate(
+        context,
+        &set,
+        &mut database,
+        history,
+        &plan,
+        Side::Old,
+        answer,
+    )
+    .await
+    .or(Ok(seen))
 }

@@ -2,13 +2,22 @@
 
 use super::context::Context;
 use super::engine::{Job, lock_wait, run as engine};
-use crate::cli::RunArgs;
+use super::finish::assumed;
+use super::gate::Gate;
+use crate::cli::{GateArgs, RunArgs};
 use crate::error::Result;
+use crate::gate::Side;
 use crate::plan::{Command, Plan};
 use crate::report::{Answer, count};
 
 /// Takes back the pending batch.
-pub async fn run(context: &Context, run: &RunArgs) -> Result<Answer> {
+pub async fn run(
+    context: &Context,
+    gate: &GateArgs,
+    reason: Option<&str>,
+    run: &RunArgs,
+) -> Result<Answer> {
+    let gate = Gate::typed(Side::New, gate, reason)?;
     let asked = std::cell::Cell::new(false);
     let consent = |plan: &Plan| {
         if asked.replace(true) {
@@ -24,8 +33,9 @@ pub async fn run(context: &Context, run: &RunArgs) -> Result<Answer> {
         command: Command::Undo,
         dry_run: run.dry_run,
         wait: lock_wait(&run.lock_wait)?,
-        overrides: Vec::new(),
+        overrides: assumed(&gate),
         only_before: None,
+        gate: Some(&gate),
         consent: &consent,
     };
     engine(context, &job).await

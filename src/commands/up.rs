@@ -23,11 +23,16 @@ pub async fn run(context: &Context, up: &UpArgs, run: &RunArgs) -> Result<Answer
         wait: lock_wait(&run.lock_wait)?,
         overrides: overrides(up),
         only_before: None,
+        gate: None,
         consent: &|_| Ok(()),
     };
-    if up.gate.assume_gone && !up.finish_first {
+    if (up.gate.assume_gone || up.gate.gate_wait.is_some()) && !up.finish_first {
+        let flag = match up.gate.assume_gone {
+            true => "--assume-gone",
+            false => "--gate-wait",
+        };
         return Err(
-            Error::usage("--assume-gone belongs to finish: up destroys nothing")
+            Error::usage(format!("{flag} belongs to finish: up destroys nothing"))
                 .next("kmig up, or kmig up --finish-first --assume-gone --reason TEXT"),
         );
     }

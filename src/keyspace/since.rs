@@ -282,13 +282,13 @@ impl Gone {
         range: &TokenRange,
         part: Part,
     ) -> Self {
-        let end = match part {
-            Part::Rows => "deleted.jsonl",
-            Part::Statics => "static.deleted.jsonl",
-        };
         Gone {
             merge,
-            below: format!("{}/{}.{end}", planned.outline.folder, range.stem()),
+            below: format!(
+                "{}/{}.deleted.jsonl",
+                planned.outline.folder_of(part),
+                range.stem()
+            ),
             folder: shard.folder.clone(),
             output: None,
             count: 0,

@@ -15,6 +15,10 @@ pub struct History {
     pub app_version: Option<String>,
     /// The application version before the last batch: an undo brings it back.
     pub version_before: Option<String>,
+    /// The lowest application version that fits the schema, once a finish has begun to contract (contract §6.5).
+    pub floor: Option<String>,
+    /// What it was before the last batch: an undo brings it back.
+    pub floor_before: Option<String>,
 }
 
 /// One migration as it is recorded.

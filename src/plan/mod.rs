@@ -5,7 +5,7 @@
 
 pub mod adopt;
 mod bootstrap;
-mod effects;
+pub mod effects;
 mod finish;
 pub mod gone;
 pub mod history;
@@ -26,6 +26,8 @@ use history::{Applied, History, Origin, Progress};
 use refusal::Refusal;
 use state::{Disagreement, SchemaState};
 use std::collections::BTreeSet;
+
+pub use up::below_floor;
 
 /// What a user asks of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,6 +51,13 @@ pub enum Refusal {
         /// The floor.
         upgrade_from: String,
     },
+    /// A finish has taken away what this version of the application needs.
+    BelowFloor {
+        /// The version that asks, if it says one.
+        version: Option<String>,
+        /// The lowest version that fits the schema.
+        floor: String,
+    },
     /// A migration that was named does not exist.
     NoSuchMigration(String),
     /// `--allow-late` names a migration that is not late.
@@ -192,6 +199,20 @@ impl Refusal {
                 )
                 .now("nothing was run")
                 .next("kmig up --from-version VERSION --reason TEXT, with the version that the database has now")
+            }
+            Refusal::BelowFloor { version, floor } => {
+                let what = match version {
+                    Some(version) => format!("version {version} of the application does not fit this database any more"),
+                    None => "it cannot be told whether this application fits the database: its version is not set".to_string(),
+                };
+                Error::new(
+                    Exit::Ahead,
+                    format!("{what}: a finish has taken away what versions below {floor} need"),
+                )
+                .now("nothing was run")
+                .next(format!(
+                    "start version {floor} or later instead; [app] version in kmig.toml says which this is"
+                ))
             }
             Refusal::NoSuchMigration(name) => Error::usage(format!(
                 "there is no migration {name} among the files"

@@ -19,7 +19,7 @@ pub fn plan(
     let wanted = wanted(set, options)?;
     agreed(history, state, options)?;
     if state.ahead().next().is_some() {
-        return behind(state);
+        return behind(state, app, history);
     }
     if state.undo_interrupted() {
         return Err(Refusal::UndoInterrupted);
@@ -100,9 +100,12 @@ fn agreed(history: &History, state: &SchemaState, options: &UpOptions) -> Result
 }
 
 /// An old pod that restarts on a database of a newer version lives, as long as all its own files are applied.
-fn behind(state: &SchemaState) -> Result<Plan, Refusal> {
+fn behind(state: &SchemaState, app: &App, history: &History) -> Result<Plan, Refusal> {
     if state.not_expanded().next().is_some() {
         return Err(Refusal::ahead(state));
+    }
+    if let Some(below) = below_floor(app.version.as_deref(), history) {
+        return Err(below);
     }
     let names: Vec<String> = state.ahead().map(Row::label).collect();
     Ok(Plan {
@@ -111,6 +114,20 @@ fn behind(state: &SchemaState) -> Result<Plan, Refusal> {
             names.join(", ")
         )],
         ..Plan::default()
+    })
+}
+
+/// Why an application of this version must stay down, if it must: a finish has taken away what it needs (contract §6.5).
+/// Without a version nobody can tell that it fits.
+pub fn below_floor(version: Option<&str>, history: &History) -> Option<Refusal> {
+    let floor = history.floor.as_ref()?;
+    let fits = match (version.and_then(Version::read), Version::read(floor)) {
+        (Some(version), Some(floor)) => version >= floor,
+        _ => false,
+    };
+    (!fits).then(|| Refusal::BelowFloor {
+        version: version.map(str::to_string),
+        floor: floor.clone(),
     })
 }
 

@@ -119,7 +119,7 @@ pub fn document(error: &Error) -> Value {
         })
     });
     let problems = problems(&error.diagnostics);
-    json!({
+    let mut document = json!({
         "exit": error.exit as u8,
         "error": {
             "code": error.exit.word(),
@@ -130,5 +130,9 @@ pub fn document(error: &Error) -> Value {
             "server": server,
             "problems": problems,
         }
-    })
+    });
+    if let Some(gate) = &error.gate {
+        document["gate"] = super::gate::document(gate);
+    }
+    document
 }

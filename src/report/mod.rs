@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod export;
+pub mod gate;
 pub mod github;
 pub mod lock;
 pub mod plan;

@@ -48,6 +48,7 @@ pub struct Gate {
     pub poolers: Option<Vec<String>>,
     pub replicas: Option<Replicas>,
     pub old_roles: Option<Vec<String>>,
+    pub revoke_connect: Option<bool>,
 }
 
 /// `replicas`: urls, or the word `no-readers`.

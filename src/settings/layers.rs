@@ -36,18 +36,28 @@ impl<'a> Layers<'a> {
         value
     }
 
-    /// A list; in the environment its entries stand between commas.
-    pub fn list(&mut self, key: &str, file: Option<Vec<String>>) {
-        let file = file.map(|entries| {
+    /// A list; in the environment its entries stand between commas. Urls in it are shown without their passwords.
+    pub fn list(&mut self, key: &str, file: Option<Vec<String>>) -> Vec<String> {
+        let (environment, origin) = self.pick(key, None, None, None);
+        let (entries, origin) = match (environment, file) {
+            (Some(text), _) => {
+                let entries = text.split(',').map(|entry| entry.trim().to_string());
+                let entries = entries.filter(|entry| !entry.is_empty());
+                (Some(entries.collect::<Vec<String>>()), origin)
+            }
+            (None, Some(entries)) => (Some(entries), Origin::File),
+            (None, None) => (None, origin),
+        };
+        let masked = entries.as_ref().map(|entries| {
             let masked: Vec<String> = entries.iter().map(|entry| shown(entry)).collect();
             masked.join(",")
         });
-        let (value, origin) = self.pick(key, None, file, None);
         self.effective.push(Effective {
             key: key.to_string(),
-            value: value.map(|value| shown(&value)),
+            value: masked,
             origin,
         });
+        entries.unwrap_or_default()
     }
 
     /// The url: `DATABASE_URL` serves where none is set. Shown without its password.

@@ -3,10 +3,12 @@
 mod cassandra;
 pub mod duration;
 mod file;
+mod gate;
 mod layers;
 mod replication;
 
 pub use cassandra::{Cassandra, Level, SerialLevel, Tls, Verify};
+pub use gate::{Gate, Replicas};
 pub use replication::Replication;
 
 use crate::error::{Diagnostic, Error, Exit, Result, reason};
@@ -96,6 +98,8 @@ pub struct Settings {
     pub reconnect: Duration,
     /// `[cassandra]`.
     pub cassandra: Cassandra,
+    /// `[gate]`.
+    pub gate: Gate,
     /// Every value, for `kmig config`.
     pub effective: Vec<Effective>,
 }
@@ -120,14 +124,7 @@ impl Settings {
         let app_name = layers.text("app.name", None, values.app.name, None);
         let version = layers.text("app.version", None, values.app.version, None);
         let upgrade_from = layers.text("app.upgrade_from", None, values.app.upgrade_from, None);
-        layers.list("gate.ignore", values.gate.ignore);
-        let window = layers.text("gate.window", None, values.gate.window, Some("10s"));
-        layers.list("gate.poolers", values.gate.poolers);
-        layers.list(
-            "gate.replicas",
-            values.gate.replicas.map(file::Replicas::list),
-        );
-        layers.list("gate.old_roles", values.gate.old_roles);
+        let gate = gate::Raw::read(&mut layers, values.gate);
         let lock_timeout = layers.text(
             "postgres.lock_timeout",
             flags.lock_timeout.clone(),
@@ -200,14 +197,15 @@ impl Settings {
                 return Err(at("schema", format!("{schema:?} {why}")));
             }
         }
-        time("gate.window", window)?;
         let table = table.unwrap_or_default();
         if let Some(why) = crate::backend::postgres::names::Names::refuse(&table) {
             return Err(at("table", why));
         }
         let cassandra = cassandra.check(&root).map_err(|(key, why)| at(key, why))?;
+        let gate = gate.check().map_err(|(key, why)| at(key, why))?;
         Ok(Settings {
             cassandra,
+            gate,
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,
             old_transaction: time("postgres.old_transaction", old_transaction)?,
@@ -341,7 +339,7 @@ fn in_file(source: &SourceFile, span: Option<std::ops::Range<usize>>, message: &
         None => Place::file(source.path.clone()),
     };
     Error {
-        diagnostics: vec![Diagnostic::at(place, message)],
+        diagnostics: Box::new([Diagnostic::at(place, message)]),
         ..Error::new(Exit::Usage, format!("{} cannot be used", source.path))
     }
 }

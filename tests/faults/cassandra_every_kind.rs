@@ -52,6 +52,8 @@ impl Stage {
                 stage.line.count_anew();
                 let output = stage.kmig(verb, &keyspace, verb.args()).run();
                 assert_eq!(output.code, 0, "{verb:?}\n{output}");
+                // A node forgets what is prepared on a table that changes.
+                assert_eq!(stage.line.prepared(), 0, "{verb:?} prepares statements");
                 let end = (stage.fingerprint(&keyspace), stage.line.requests());
                 stage.ends[verb as usize] = end;
             }

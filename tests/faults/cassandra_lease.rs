@@ -15,16 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const STRANGER: &str = "zzzzzzzz.4711.1";
 
 /// A node behind a proxy, and a keyspace with its first migration in it and two to come.
-struct Stage {
+pub struct Stage {
     cluster: Cluster,
     /// Every client goes by it, since the node tells no other address.
-    line: FrameProxy,
-    keyspace: String,
-    project: Project,
+    pub line: FrameProxy,
+    pub keyspace: String,
+    pub project: Project,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let cluster = Cluster::start(Options {
             proxied: true,
             forgetful: true,
@@ -59,18 +59,18 @@ impl Stage {
     }
 
     /// A command of kmig; a lease lasts for 4 s.
-    fn kmig(&self, args: &[&str]) -> Kmig {
+    pub fn kmig(&self, args: &[&str]) -> Kmig {
         let command = self.project.kmig(args);
         let command = command.env("KMIG_URL", self.line.url(&self.keyspace));
         command.env("KMIG_CASSANDRA_LEASE", "4s")
     }
 
-    fn cql(&self, text: &str) -> String {
+    pub fn cql(&self, text: &str) -> String {
         self.cluster.run(&self.keyspace, text)
     }
 
     /// An `up` that is stopped where it is, in the middle of a statement; everybody else works.
-    fn stopped(&self, lease: &str, statement: &str) -> Running {
+    pub fn stopped(&self, lease: &str, statement: &str) -> Running {
         self.line.heal();
         self.line.harm(At::Sent(statement.to_owned()), Harm::Hold);
         let up = self.kmig(&["up", "--lock-wait", "60s"]);
@@ -90,10 +90,10 @@ impl Stage {
     }
 
     #[track_caller]
-    fn assert_done_once(&self) {
+    pub fn assert_done_once(&self) {
         assert_eq!(self.cql("select n from counts"), "1");
         assert_eq!(self.cql("select id from three"), "1");
-        let steps = self.cql("select number, first_statement, kind from schema_meta_journal");
+        let steps = self.cql("select number, part, first_statement, kind from schema_meta_journal");
         let mut steps: Vec<_> = steps
             .lines()
             .filter(|line| line.ends_with("|step"))

@@ -1,6 +1,6 @@
 //! Rings that cannot agree, or not be trusted: members of several versions, clocks that are apart (traps C7).
 
-use crate::cassandra_nodes::BASE;
+use crate::cassandra_nodes::{BASE, FINISH_LINE};
 use crate::support::case::expect;
 use crate::support::cassandra::{self, Cluster, Options, Version};
 use crate::support::kmig::{Output, Project, project, words};
@@ -93,4 +93,67 @@ fn clocks_that_are_apart_are_told_and_nothing_is_changed() {
     ];
     expect("kmig bootstrap", output, 1, &texts);
     assert_eq!(tables(&cluster, 1, "app"), "");
+}
+
+#[test]
+fn what_was_written_into_the_future_is_refused_until_its_time_has_come() {
+    if !cassandra::available() {
+        return;
+    }
+    let _turn = cassandra::turn();
+    const HOUR: i64 = 3_600_000;
+    let cluster = Cluster::start(Options {
+        clocks: vec![(1, HOUR)],
+        ..Options::default()
+    });
+    keyspace(&cluster, "app");
+    cluster.run("app", "create table old (id int primary key, n int)");
+    // Its clock is set right.
+    cluster.set_clock(1, 0);
+    cluster.restart(1);
+    let project = project(&[("kmig.toml", ""), BASE]);
+    expect(
+        "bootstrap",
+        kmig(&cluster, &project, "app", "kmig bootstrap"),
+        0,
+        &[],
+    );
+    let up = "migrations/core/002_old/up.cql";
+    let finish = "migrations/core/002_old/finish.cql";
+    project.write(
+        up,
+        "CREATE TABLE new (id int PRIMARY KEY);\nALTER TABLE old ADD m int;\n",
+    );
+    project.write(finish, "ALTER TABLE old DROP n;\nDROP TABLE old;\n");
+    let before = tables(&cluster, 1, "app");
+    let texts = [
+        "core/002_old/up.cql:2:1",
+        "in the future, by a node whose clock was ahead",
+        "this statement was not sent",
+        "set the clocks right",
+    ];
+    expect("up", kmig(&cluster, &project, "app", "kmig up"), 1, &texts);
+    let old = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("old|"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(old(&tables(&cluster, 1, "app")), old(&before));
+    let intents = "select kind from schema_meta_journal where kind = 'intent' allow filtering";
+    assert_eq!(
+        cluster.run("app", intents).lines().count(),
+        3,
+        "BASE has two, and new"
+    );
+
+    // An hour goes by, and one more.
+    cluster.set_clock(1, 2 * HOUR);
+    cluster.restart(1);
+    expect("up", kmig(&cluster, &project, "app", "kmig up"), 0, &[]);
+    expect(
+        "finish",
+        kmig(&cluster, &project, "app", FINISH_LINE),
+        0,
+        &[],
+    );
+    assert!(old(&tables(&cluster, 1, "app")).is_empty());
 }

@@ -40,7 +40,15 @@ impl Verb {
                 "--lock-wait",
                 "30s",
             ],
-            Verb::Undo => &["undo", "-y", "--lock-wait", "30s"],
+            Verb::Undo => &[
+                "undo",
+                "-y",
+                "--assume-gone",
+                "--reason",
+                "test",
+                "--lock-wait",
+                "30s",
+            ],
         }
     }
 

@@ -102,7 +102,15 @@ impl Stage {
     }
 }
 
-const UNDO: &[&str] = &["undo", "-y", "--lock-wait", "60s"];
+const UNDO: &[&str] = &[
+    "undo",
+    "-y",
+    "--assume-gone",
+    "--reason",
+    "test",
+    "--lock-wait",
+    "60s",
+];
 const UP: &[&str] = &["up", "--lock-wait", "60s"];
 
 #[test]

@@ -359,12 +359,12 @@ fn a_half_run_part_is_taken_back() {
     case.says("kmig up", 1, &["backfill.sql:2:18"]);
     let mut reader = Hold::new(&case, "select from x");
     case.says(
-        "kmig undo -y --lock-timeout 50ms --ddl-deadline 0",
+        "kmig undo -y --assume-gone --reason test --lock-timeout 50ms --ddl-deadline 0",
         1,
         &["undo.sql:1:1"],
     );
     reader.end();
-    case.run("kmig undo -y", 0);
+    case.run("kmig undo -y --assume-gone --reason test", 0);
     assert_eq!(
         case.sql("select to_regclass('x') is null, to_regclass('t') is not null"),
         "t|t"

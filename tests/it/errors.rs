@@ -286,7 +286,11 @@ fn errors_of_the_other_parts_have_their_place_too() {
         "migrations/core/050_x/undo.sql",
         "drop table x;\ndrop table oops;",
     );
-    case.says("kmig undo -y", 1, &["undo.sql:2:1", "42P01", "kmig undo"]);
+    case.says(
+        "kmig undo -y --assume-gone --reason test",
+        1,
+        &["undo.sql:2:1", "42P01", "kmig undo"],
+    );
     assert_eq!(case.sql("select to_regclass('x') is not null"), "t");
 }
 

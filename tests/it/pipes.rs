@@ -59,7 +59,7 @@ fn control_c_at_the_question_is_no_answer() {
     }
     case.run("kmig up", 0);
     // The key comes once the question stands there.
-    let line = "mkfifo keys; exec 3<>keys; script -qefc '\"$KMIG\" undo' screen <keys >/dev/null & \
+    let line = "mkfifo keys; exec 3<>keys; script -qefc '\"$KMIG\" undo --assume-gone --reason test' screen <keys >/dev/null & \
         for i in $(seq 200); do grep -q 'y/N' screen 2>/dev/null && break; sleep 0.05; done; \
         printf '\\003' >&3; wait $!; code=$?; cat screen; exit $code";
     let run = shell(case.project.path(), line);

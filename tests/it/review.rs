@@ -91,7 +91,12 @@ fn a_right_that_is_missing_on_kmigs_tables_is_named() {
         (1, "insert", "schema_meta", "kmig up"),
         (2, "insert", "schema_meta_journal", "kmig up"),
         (3, "update", "schema_meta", "kmig up"),
-        (4, "delete", "schema_meta", "kmig undo -y"),
+        (
+            4,
+            "delete",
+            "schema_meta",
+            "kmig undo -y --assume-gone --reason test",
+        ),
     ] {
         let case = based(BASE);
         let write = |part: &str, text: &str| {

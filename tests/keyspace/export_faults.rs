@@ -192,7 +192,7 @@ fn an_export_that_is_asked_to_stop_says_how_to_go_on() {
     );
     let [folder] = space.backups().try_into().expect("one folder");
     space.says("kmig export", 0, &[]);
-    assert_eq!(space.backups(), [folder.clone()]);
+    assert_eq!(space.backups(), std::slice::from_ref(&folder));
     same(&space, &format!("backups/{folder}"), true);
     // That one is complete: the next is another.
     std::thread::sleep(Duration::from_millis(1100));

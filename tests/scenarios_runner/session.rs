@@ -1,23 +1,42 @@
-//! A psql that was told to stay: a client of the application, or somebody in the way.
+//! A session that stays: a client of the application, or somebody in the way.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
 
+use super::backend::Backend;
 use super::step::Hold;
+use crate::support::cassandra::Client;
 use crate::support::server::Server;
 
 /// Open as long as it lives.
-pub struct Session {
-    child: Child,
-    stdin: Option<ChildStdin>,
+pub enum Session {
+    /// A psql that was told to stay.
+    Postgres(#[expect(dead_code, reason = "it is held")] Psql),
+    /// A connection that does nothing.
+    Cassandra(#[expect(dead_code, reason = "it is held")] Client),
 }
 
 impl Session {
     /// Opens it; what its SQL does is done once this returns.
-    pub fn open(database: &str, hold: &Hold) -> Result<Self, String> {
+    pub fn open(backend: Backend, database: &str, app: &str, hold: &Hold) -> Result<Self, String> {
+        match backend.cluster() {
+            None => Psql::open(database, app, &hold.sql).map(Self::Postgres),
+            Some(cluster) if hold.sql.is_empty() => Ok(Self::Cassandra(cluster.client(1, app))),
+            Some(_) => Err("SQL is held on Postgres only".to_owned()),
+        }
+    }
+}
+
+pub struct Psql {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Psql {
+    fn open(database: &str, app: &str, sql: &str) -> Result<Self, String> {
         let mut child = Server::shared()
             .psql_command(database)
-            .env("PGAPPNAME", &hold.app)
+            .env("PGAPPNAME", app)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -25,7 +44,7 @@ impl Session {
         let mut stdin = child.stdin.take().expect("psql's input");
         let stdout = BufReader::new(child.stdout.take().expect("psql's output"));
         let mut session = Self { child, stdin: None };
-        writeln!(stdin, "{};\n\\echo held", hold.sql).map_err(|error| error.to_string())?;
+        writeln!(stdin, "{sql};\n\\echo held").map_err(|error| error.to_string())?;
         session.stdin = Some(stdin);
         let held = stdout
             .lines()
@@ -39,7 +58,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for Psql {
     fn drop(&mut self) {
         self.stdin = None; // psql leaves at the end of its input, and its transaction is rolled back
         let _ = self.child.wait();

@@ -152,7 +152,7 @@ pub struct Rename {
     pub to: String,
 }
 
-/// Opens a session that stays: a client of the application, or somebody in the way. `release` ends it. On Postgres only.
+/// Opens a session that stays: a client of the application, or somebody in the way. `release` ends it. SQL is for Postgres.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {

@@ -75,10 +75,8 @@ impl World {
                 .rename(&self.fill(&rename.from), &self.fill(&rename.to)),
             Verb::Add(folder) => self.project.copy(&self.folder.join(folder), ""),
             Verb::Hold(hold) => {
-                if self.backend != Backend::Postgres {
-                    return Err("sessions are held on Postgres only".to_owned());
-                }
-                let session = Session::open(&self.database, hold)?;
+                let app = self.fill(&hold.app);
+                let session = Session::open(self.backend, &self.database, &app, hold)?;
                 self.held.insert(hold.name.clone(), session);
             }
             Verb::Release(name) => {

@@ -68,6 +68,7 @@ struct Line {
 struct State {
     requests: usize,
     answers: usize,
+    prepared: usize,
     texts: Vec<String>,
     harms: Vec<(At, Harm)>,
     struck: usize,
@@ -146,6 +147,11 @@ impl FrameProxy {
         self.line.state().answers
     }
 
+    /// How many of them prepared a statement.
+    pub fn prepared(&self) -> usize {
+        self.line.state().prepared
+    }
+
     /// The texts of the statements so far that were sent as a text, in order: to see what request n is.
     pub fn texts(&self) -> Vec<String> {
         self.line.state().texts.clone()
@@ -154,7 +160,7 @@ impl FrameProxy {
     /// Counts from 1 again.
     pub fn count_anew(&self) {
         let mut state = self.line.state();
-        (state.requests, state.answers) = (0, 0);
+        (state.requests, state.answers, state.prepared) = (0, 0, 0);
         state.texts.clear();
     }
 
@@ -319,6 +325,7 @@ impl Line {
                 }
                 talk.asked.insert(stream);
                 state.requests += 1;
+                state.prepared += usize::from(opcode == PREPARE);
                 state.texts.extend(text(frame));
                 let n = state.requests;
                 let before = state.due(|at| *at == At::Before(n));

@@ -187,7 +187,9 @@ impl Kmig {
             .env("HOME", folder)
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
-            .env("NO_COLOR", "1");
+            .env("NO_COLOR", "1")
+            // A test that is about the window sets its own.
+            .env("KMIG_GATE_WINDOW", "200ms");
         Self {
             command,
             stdin: None,

@@ -8,9 +8,10 @@ use super::pending::Pending;
 use crate::backend::{Event, Halt};
 use crate::cql::{Act, Statement};
 use crate::error::{Error, Result};
+use crate::gate::Demand;
 use crate::plan::history::Progress;
 use crate::plan::schedule::Unit;
-use crate::source::Part;
+use crate::source::{Part, PartKind};
 use serde_json::json;
 
 /// So many writes share an intent at most: they are repeated together after a crash.
@@ -25,12 +26,15 @@ impl Cassandra {
         &mut self,
         units: &[Unit<'_>],
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Halt> {
         let mut pending = Pending::default();
         let mut done = 0;
         (self.next, self.sighted) = (None, None);
-        let ran = self.all(units, batch, &mut pending, &mut done, tell).await;
+        let ran = self
+            .all(units, (batch, gate), (&mut pending, &mut done), tell)
+            .await;
         let flushed = match &ran {
             // Nothing can be recorded any more; what has taken effect is recognised at the next run.
             Err(error) if error.lost => Ok(0),
@@ -53,9 +57,8 @@ impl Cassandra {
     async fn all<'a>(
         &mut self,
         units: &[Unit<'a>],
-        batch: i64,
-        pending: &mut Pending<'a>,
-        done: &mut usize,
+        (batch, gate): (i64, Option<&Demand>),
+        (pending, done): (&mut Pending<'a>, &mut usize),
         tell: &mut dyn FnMut(Event),
     ) -> Result<()> {
         let mut at = 0;
@@ -81,6 +84,10 @@ impl Cassandra {
                 then: last.then,
                 ..first.clone()
             };
+            let destructive = matches!(unit.kind, PartKind::Finish | PartKind::Undo);
+            if let Some(demand) = gate.filter(|_| destructive) {
+                self.last_look(demand).await?;
+            }
             if unit.lenient && self.passes_over(statement, tell).await? {
                 if pending.has(id) {
                     *done += self.flush(pending, tell).await?;
@@ -92,6 +99,10 @@ impl Cassandra {
             }
             self.did(pending, &unit, together, batch)?;
             at += together;
+            if writes(&statement.act) {
+                // kmig's own requests move counters too: they are held against the next look.
+                self.looked = None;
+            }
             // What a repeat would do once more is not left to the next intent.
             if writes(&statement.act) && !repeatable(statement) {
                 *done += self.flush(pending, tell).await?;

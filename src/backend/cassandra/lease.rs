@@ -349,3 +349,53 @@ fn busy(holder: Option<&Holder>, wait: Duration) -> Error {
     .now("nothing was run by this command")
     .next("wait for it, or the same command with a longer --lock-wait; kmig lock show tells what it does")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lease that holds for so long by its own count.
+    fn lease(left: Duration) -> Lease {
+        let time = Time {
+            until: Mutex::new(machine::since_boot() + left),
+            lost: AtomicBool::new(false),
+        };
+        Lease {
+            owner: Owner {
+                run: "a run".to_string(),
+                epoch: 1,
+            },
+            taken_over: false,
+            ticket: Uuid::nil(),
+            ttl: Duration::from_secs(2),
+            time: Arc::new(time),
+            renewal: tokio::spawn(std::future::pending()),
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_while_less_of_the_lease_is_left_than_its_answer_may_take() {
+        let need = Duration::from_secs(60);
+        assert!(lease(2 * need).check(need).await.is_ok());
+        // Nobody renews it: it is waited for, and then given up.
+        let short = lease(need / 2);
+        let error = short.check(need).await.expect_err("too little is left");
+        assert!(error.lost && error.message.contains("could not be renewed"));
+        // Renewed while it is waited for, even after it ran out.
+        let over = lease(Duration::ZERO);
+        let time = Arc::clone(&over.time);
+        let renews = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            time.renewed(machine::since_boot() + 2 * need);
+        };
+        let (checked, ()) = tokio::join!(over.check(need), renews);
+        assert!(checked.is_ok());
+        // Somebody took over: time is left, and counts for nothing.
+        let lost = lease(2 * need);
+        lost.time
+            .lost
+            .store(true, std::sync::atomic::Ordering::SeqCst);
+        let error = lost.check(need).await.expect_err("it is lost");
+        assert!(error.lost && error.message.contains("has taken over"));
+    }
+}

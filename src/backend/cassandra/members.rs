@@ -90,7 +90,7 @@ impl Member {
 }
 
 /// Every member of the ring, as the coordinator knows it. Members that are to be left out are not listed.
-async fn ring(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Member>> {
+pub async fn ring(sender: &Sender, without: &BTreeSet<Uuid>) -> Result<Vec<Member>> {
     let local = "SELECT host_id, rpc_address, data_center, release_version, schema_version FROM system.local";
     let peers = "SELECT host_id, native_address, data_center, release_version, schema_version FROM system.peers_v2";
     let own = sender.coordinator;

@@ -7,6 +7,7 @@ mod clocks;
 pub mod connect;
 mod ddl;
 mod dml;
+mod evidence;
 pub mod fault;
 mod holder;
 mod intent;
@@ -37,10 +38,12 @@ pub mod target;
 mod tls;
 
 use super::{
-    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
+    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Sighting, Stop,
+    Thing,
 };
 use crate::cql::Act;
 use crate::error::{Error, Result};
+use crate::gate::{Demand, Doomed, Evidence};
 use crate::plan::Batch;
 use crate::plan::history::{Applied, History, Progress};
 use crate::plan::schedule::Unit;
@@ -113,6 +116,10 @@ pub struct Cassandra {
     resets: bool,
     /// The latest write time that was given to a write, in microseconds.
     last_write: i64,
+    /// The last look of the gate, against which counters are held.
+    looked: Option<Evidence>,
+    /// The version floor that is recorded.
+    floor: Option<String>,
 }
 
 impl Cassandra {
@@ -159,6 +166,8 @@ impl Cassandra {
             quiet_from: None,
             resets: false,
             last_write: 0,
+            looked: None,
+            floor: None,
         })
     }
 }
@@ -196,7 +205,10 @@ impl Backend for Cassandra {
 
     async fn begin(&mut self, batch: &Batch, set: &MigrationSet) -> Result<()> {
         let members = self.members_of(batch.number);
-        let texts = self.recorder.batch(batch, set, &members, self.last());
+        let floor = self.floor.as_deref();
+        let texts = self
+            .recorder
+            .batch(batch, set, &members, self.last(), floor);
         let kind = if batch.undo.is_none() {
             "batch"
         } else {
@@ -224,9 +236,41 @@ impl Backend for Cassandra {
         &mut self,
         units: &[Unit<'_>],
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Halt> {
-        self.apply_units(units, batch, tell).await
+        self.looked = None;
+        self.apply_units(units, batch, gate, tell).await
+    }
+
+    async fn evidence(&mut self, doomed: &Doomed) -> Result<Evidence> {
+        self.look_around(doomed).await
+    }
+
+    async fn sightings(&mut self, batch: i64) -> Result<Vec<Sighting>> {
+        self.read_sightings(batch).await
+    }
+
+    async fn sighted(&mut self, batch: i64, kind: &str, detail: &str) -> Result<()> {
+        if !matches!(self.own, Own::There(_)) {
+            return Ok(());
+        }
+        let line = Line {
+            kind,
+            batch: Some(batch),
+            detail: Some(detail.to_string()),
+            ..Line::default()
+        };
+        let run = self.options.run.to_string();
+        journal::write(&self.sender, &self.recorder, &run, &[line]).await
+    }
+
+    async fn shut_out(&mut self, _roles: &[String]) -> Result<()> {
+        Err(Error::usage(
+            "revoke_connect in [gate] is for Postgres: on Cassandra a role keeps its login",
+        )
+        .now("nothing destructive was run; the migrations are pending as before")
+        .next("take it out of kmig.toml; ALTER ROLE … WITH LOGIN = false keeps a role out"))
     }
 
     async fn ask(&mut self, part: &Part) -> Result<Asked> {
@@ -244,10 +288,14 @@ impl Backend for Cassandra {
 
     async fn note(&mut self, entry: Entry<'_>) -> Result<()> {
         let version = entry.app_version.filter(|_| entry.kind == "version");
-        let texts: Vec<String> = version
+        let mut texts: Vec<String> = version
             .map(|version| self.recorder.version(version))
             .into_iter()
             .collect();
+        if entry.kind == "floor" {
+            texts.push(self.recorder.floor(entry.app_version));
+            self.floor = entry.app_version.map(str::to_string);
+        }
         self.write_with(&texts, &[line(&entry)]).await
     }
 
@@ -292,7 +340,10 @@ impl Backend for Cassandra {
         entries: &[Entry<'_>],
     ) -> Result<()> {
         let members = self.members_of(batch.number);
-        let texts = self.recorder.adopted(batch, set, &members, self.last());
+        let floor = self.floor.as_deref();
+        let texts = self
+            .recorder
+            .adopted(batch, set, &members, self.last(), floor);
         let mut lines = vec![Line {
             kind: "batch",
             batch: Some(batch.number),

@@ -103,6 +103,8 @@ fn found(rows: &Rows) -> Result<Reading> {
             batch,
             app_version: text("last_version"),
             version_before: text("version_before"),
+            floor: text("floor"),
+            floor_before: text("floor_before"),
         }),
         resetting: first.text("resetting").map(str::to_string),
         last_write,

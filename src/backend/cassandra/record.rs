@@ -107,8 +107,9 @@ impl Recorder {
         set: &MigrationSet,
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
+        floor: Option<&str>,
     ) -> Vec<String> {
-        let mut cql = self.around(batch, members, last);
+        let mut cql = self.around(batch, members, last, floor);
         for migration in batch.take.iter().filter_map(|id| set.get(id)) {
             cql.push(self.row(&migration.id, &self.taken(batch, migration)));
         }
@@ -121,6 +122,7 @@ impl Recorder {
         batch: &Batch,
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
+        floor: Option<&str>,
     ) -> Vec<String> {
         let version = literal_or_null(batch.app_version.as_deref());
         let mut cql: Vec<String> = batch.leave.iter().map(|id| self.forget(id)).collect();
@@ -147,6 +149,7 @@ impl Recorder {
             let before = last.and_then(|(_, version)| version);
             statics.push(("last_batch", batch.number.to_string()));
             statics.push(("version_before", literal_or_null(before)));
+            statics.push(("floor_before", literal_or_null(floor)));
         }
         cql.push(self.statics(&statics));
         cql
@@ -183,8 +186,9 @@ impl Recorder {
         set: &MigrationSet,
         members: &[MigrationId],
         last: Option<(i64, Option<&str>)>,
+        floor: Option<&str>,
     ) -> Vec<String> {
-        let mut cql = self.around(batch, members, last);
+        let mut cql = self.around(batch, members, last, floor);
         for migration in batch.take.iter().filter_map(|id| set.get(id)) {
             let mut change = self.taken(batch, migration);
             self.progress(&mut change, Progress::Executed);
@@ -293,6 +297,11 @@ impl Recorder {
     /// Says that a reset has begun: what is recorded is not there any more for certain.
     pub fn resetting(&self, run: &str) -> String {
         self.statics(&[("resetting", literal(run))])
+    }
+
+    /// Records the lowest application version that fits the schema.
+    pub fn floor(&self, version: Option<&str>) -> String {
+        self.statics(&[("floor", literal_or_null(version))])
     }
 
     /// Records an application version although nothing is run.

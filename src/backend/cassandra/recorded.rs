@@ -36,6 +36,10 @@ impl Cassandra {
             .as_ref()
             .map(|history| history.applied.clone())
             .unwrap_or_default();
+        self.floor = reading
+            .history
+            .as_ref()
+            .and_then(|history| history.floor.clone());
         self.last = reading
             .history
             .as_ref()

@@ -43,6 +43,8 @@ const SHAPES: [Shape; 3] = [
             ("last_version", "text STATIC"),
             ("version_before", "text STATIC"),
             ("resetting", "text STATIC"),
+            ("floor", "text STATIC"),
+            ("floor_before", "text STATIC"),
             ("name", "text"),
             ("state", "text"),
             ("part", "text"),

@@ -8,7 +8,9 @@ use super::watch::Watch;
 use super::{Postgres, lock, session};
 use crate::backend::{Event, Halt};
 use crate::error::Error;
+use crate::gate::Demand;
 use crate::plan::schedule::Unit;
+use crate::source::PartKind;
 use crate::sql::{Class, Statement};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +22,7 @@ impl Postgres {
         &mut self,
         units: &[Unit<'_>],
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Halt> {
         let mut done = 0;
@@ -32,19 +35,21 @@ impl Postgres {
                 error: Box::new(error),
             })?;
             self.watch_no_more();
-            let group = if alone || one_by_one {
+            let group = if alone || one_by_one || gate.is_some() {
                 1
             } else {
                 group(&units[done..])
             };
+            let gate = gate.filter(|_| destructive(&units[done]));
             let before = done;
             let result = if units[done].bare {
-                self.bare(&units[done], done, batch, tell).await
-            } else if !one_by_one && (group > 1 || shareable(&units[done])) {
+                self.bare(&units[done], done, batch, gate, tell).await
+            } else if !one_by_one && gate.is_none() && (group > 1 || shareable(&units[done])) {
                 let piece = &units[done..done + group];
                 self.shared(piece, batch, &mut done, tell).await
             } else {
-                self.single(&units[done], batch, one_by_one, tell).await
+                self.single(&units[done], batch, one_by_one, gate, tell)
+                    .await
             };
             self.notices(tell);
             match result {
@@ -218,15 +223,25 @@ impl Postgres {
         unit: &Unit<'_>,
         batch: i64,
         one_by_one: bool,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
         let budget = Budget::of(unit, self.session.lock_timeout);
         if let Some(at) = budget.patient {
             self.before_validation(unit, at, tell).await?;
         }
+        // Replicas and poolers may take their time: not under the locks.
+        let outside = match gate {
+            Some(_) => Some(self.look_outside().await),
+            None => None,
+        };
         let mut script = Script::default();
         script.push(0, Role::Own, "BEGIN");
         script.push(0, Role::Guard, &lock::guard(self.key));
+        if gate.is_some() {
+            self.send(&mut script, tell).await?;
+            self.ready_behind_locks(unit, tell).await?;
+        }
         if let Some(part) = unit.part {
             // Session settings of what is done already are said again (traps P5).
             let replayed =
@@ -251,6 +266,10 @@ impl Postgres {
         self.send(&mut script, tell).await?;
         for line in self.session.reset().iter().chain(&lock::retake(self.key)) {
             script.push(0, Role::Own, line);
+        }
+        if let (Some(demand), Some(outside)) = (gate, &outside) {
+            self.send(&mut script, tell).await?;
+            self.last_look(demand, outside).await?;
         }
         script.push(0, Role::Record, &self.recorder.unit(unit, batch));
         script.push(0, Role::Commit, "COMMIT");
@@ -298,6 +317,12 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// Whether a unit takes something away that a client may still use: then nothing shares its transaction's string, and it
+/// is looked once more before it takes effect.
+fn destructive(unit: &Unit<'_>) -> bool {
+    matches!(unit.kind, PartKind::Finish | PartKind::Undo) && !unit.range.is_empty()
 }
 
 /// Whether a string failed as a whole, at its BEGIN, which by itself never fails: the server could not parse all of it, or

@@ -9,6 +9,7 @@ use super::preflight::Ahead;
 use super::script::{Failure, Role, Script};
 use crate::backend::Event;
 use crate::error::{Error, Exit};
+use crate::gate::Demand;
 use crate::plan::schedule::Unit;
 use crate::source::checksum;
 use crate::sql::Bare;
@@ -22,6 +23,7 @@ impl Postgres {
         unit: &Unit<'_>,
         index: usize,
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
         let Some(step) = Step::of(unit, index, batch) else {
@@ -49,6 +51,9 @@ impl Postgres {
         }
         self.settle().await?;
         if let Verdict::Run { cleanup, instead } = verdict {
+            if let Some(demand) = gate {
+                self.look_before(demand).await?;
+            }
             let before = doubt.unwrap_or(now);
             let intent = self.recorder.intent(unit, batch, before.clone());
             self.record(&intent).await?;

@@ -44,6 +44,14 @@ impl Postgres {
             return Ok(());
         }
         let line = self.recorder.broken(holder, reason);
+        self.append(&line).await
+    }
+
+    /// Adds a line to the journal without the lock.
+    ///
+    /// # Errors
+    /// The rights are missing, or the connection fails.
+    pub(super) async fn append(&self, line: &str) -> Result<()> {
         let sql = format!("BEGIN READ WRITE; {line}; COMMIT");
         let client = &self.connection.client;
         let Err(error) = client.batch_execute(&sql).await else {

@@ -10,16 +10,19 @@ pub mod connect;
 pub mod conninfo;
 mod copy;
 pub mod environment;
+mod evidence;
 mod explain;
 mod fault;
 mod group;
 mod holder;
 mod identity;
 mod known;
+mod last_look;
 mod leftover;
 mod lock;
 mod look;
 pub mod names;
+pub mod outside;
 pub mod passfile;
 mod patience;
 mod pooler;
@@ -42,9 +45,11 @@ mod watch;
 pub mod wire;
 
 use super::{
-    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Stop, Thing,
+    Asked, Backend, Canceller, Ending, Entry, Event, Halt, Holder, Leftover, Scene, Sighting, Stop,
+    Thing,
 };
 use crate::error::{Error, Result};
+use crate::gate::{Demand, Doomed, Evidence};
 use crate::plan::Batch;
 use crate::plan::history::History;
 use crate::plan::schedule::Unit;
@@ -56,6 +61,7 @@ use connect::Connection;
 use fault::Fault;
 use identity::Identity;
 use names::Names;
+use outside::{Outside, Places};
 use pulse::Pulse;
 use record::{Author, Recorder};
 use script::{Role, Stopped};
@@ -79,6 +85,8 @@ pub struct Options {
     pub ddl_deadline: Duration,
     /// From which age on a transaction is waited for before a statement is begun that would wait for it without end.
     pub old_transaction: Duration,
+    /// Where the gate looks beside this server.
+    pub gate: Places,
     /// One run of kmig, told apart from all others.
     pub run: RunId,
     /// `user@host`.
@@ -117,6 +125,8 @@ pub struct Postgres {
     identity: Option<Identity>,
     /// Transactions with a record that the server has acknowledged in this run.
     acknowledged: Cell<u64>,
+    /// Sessions with what the gate looks at beside this server.
+    outside: Outside,
 }
 
 impl Postgres {
@@ -151,6 +161,7 @@ impl Postgres {
             pulse: Pulse::start(target, &connection, None),
             identity: None,
             acknowledged: Cell::new(0),
+            outside: Outside::default(),
             connection,
             options,
             key: 0,
@@ -324,10 +335,31 @@ impl Backend for Postgres {
         &mut self,
         units: &[Unit<'_>],
         batch: i64,
+        gate: Option<&Demand>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Halt> {
         self.adrift = true;
-        self.apply_units(units, batch, tell).await
+        self.apply_units(units, batch, gate, tell).await
+    }
+
+    async fn evidence(&mut self, _doomed: &Doomed) -> Result<Evidence> {
+        self.look_around().await
+    }
+
+    async fn sightings(&mut self, batch: i64) -> Result<Vec<Sighting>> {
+        self.read_sightings(batch).await
+    }
+
+    async fn sighted(&mut self, batch: i64, kind: &str, detail: &str) -> Result<()> {
+        let line = self.recorder.sighted(batch, kind, detail);
+        match self.locked {
+            true => self.write(&[line]).await,
+            false => self.append(&line).await,
+        }
+    }
+
+    async fn shut_out(&mut self, roles: &[String]) -> Result<()> {
+        self.take_connect(roles).await
     }
 
     async fn ask(&mut self, part: &Part) -> Result<Asked> {

@@ -148,6 +148,9 @@ fn query(names: &Names, table: &str) -> String {
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') ORDER BY j.seq DESC LIMIT 1) AS last_version, \
          (SELECT j.app_version FROM {journal} j WHERE j.kind IN ('batch', 'version', 'undo') AND j.seq < (SELECT min(b.seq) FROM {journal} b \
          WHERE b.kind = 'batch' AND b.batch = (SELECT max(c.batch) FROM {journal} c WHERE c.kind = 'batch')) ORDER BY j.seq DESC LIMIT 1) AS version_before, \
+         (SELECT j.app_version FROM {journal} j WHERE j.kind = 'floor' ORDER BY j.seq DESC LIMIT 1) AS floor, \
+         (SELECT j.app_version FROM {journal} j WHERE j.kind = 'floor' AND j.seq < (SELECT min(b.seq) FROM {journal} b \
+         WHERE b.kind = 'batch' AND b.batch = (SELECT max(c.batch) FROM {journal} c WHERE c.kind = 'batch')) ORDER BY j.seq DESC LIMIT 1) AS floor_before, \
          (NOT EXISTS (SELECT FROM {meta} e) AND EXISTS (SELECT FROM {journal} j WHERE j.kind = 'adopt' OR j.kind = 'step' AND j.state IS NOT NULL \
          AND NOT EXISTS (SELECT FROM {journal} k WHERE k.kind = 'step' AND k.state IS NULL AND k.seq > j.seq \
          AND k.subsystem = j.subsystem AND k.number = j.number))) AS emptied \
@@ -218,6 +221,8 @@ fn found(first: &SimpleQueryRow, rows: &[&SimpleQueryRow]) -> Result<Reading> {
         batch,
         app_version: first.get("last_version").map(str::to_string),
         version_before: first.get("version_before").map(str::to_string),
+        floor: first.get("floor").map(str::to_string),
+        floor_before: first.get("floor_before").map(str::to_string),
     });
     Ok(Reading {
         history,

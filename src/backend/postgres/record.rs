@@ -286,6 +286,24 @@ impl Recorder {
         })
     }
 
+    /// A line on who was seen.
+    pub fn sighted(&self, batch: i64, kind: &str, detail: &str) -> String {
+        self.journal(&Line {
+            kind,
+            batch: Some(batch),
+            detail: Some(detail.to_string()),
+            ..Line::default()
+        })
+    }
+
+    /// The query for who was seen since a batch was taken on.
+    pub fn sightings(&self, batch: i64) -> String {
+        format!(
+            "SELECT kind, (extract(epoch FROM at) * 1000000)::bigint AS at, detail FROM {} WHERE batch = {batch} AND kind IN ('seen', 'gate') ORDER BY seq",
+            self.names.journal
+        )
+    }
+
     /// A line that says whose lock was broken, and why.
     pub fn broken(&self, holder: &Holder, reason: Option<&str>) -> String {
         let detail = json!({

@@ -4,7 +4,7 @@
 //! manifest.json                        written last; a folder without it is no backup
 //! schema.cql
 //! <table>/<range>.parquet              written as .tmp, synced, renamed
-//! <table>/<range>.static.parquet
+//! <table>.static/<range>.parquet       its static columns
 //! unfinished.0-of-1.json               until the folder is sealed: what is exported, and in which ranges
 //! <table>/<range>.json                 likewise: the range is sealed, and this is what the manifest will say of it
 //! ```

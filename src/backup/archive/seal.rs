@@ -191,10 +191,8 @@ fn tidy(folder: &Path, manifest: &Manifest) -> Result<()> {
         |path: &Path| fs::remove_file(path).map_err(|error| failed(path, "removed", &error));
     for table in &manifest.tables {
         let folder = folder.join(&table.outline.folder);
-        for end in [".json", ".tmp"] {
-            for path in listed(&folder, end)? {
-                remove(&path)?;
-            }
+        for path in listed(&folder, ".json")? {
+            remove(&path)?;
         }
         sync_folder(&folder)?;
     }

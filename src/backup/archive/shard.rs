@@ -131,10 +131,7 @@ impl Shard {
             }
         }
         let lock = lock(folder, plan.shard)?;
-        for table in &plan.tables {
-            let path = folder.join(&table.outline.folder);
-            fs::create_dir_all(&path).map_err(|error| failed(&path, "made", &error))?;
-        }
+        make_folders(folder, &plan)?;
         write_whole(&folder.join(SCHEMA), schema)?;
         // Last: a shard that has its document has all else.
         write_whole(&folder.join(document(plan.shard)), &manifest::text(&plan)?)?;
@@ -156,15 +153,17 @@ impl Shard {
     /// Removes what is half written in this shard's ranges.
     fn sweep(&self) -> Result<()> {
         for table in &self.plan.tables {
-            let folder = self.folder.join(&table.outline.folder);
-            for path in listed(&folder, ".tmp")? {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if table
-                    .planned
-                    .iter()
-                    .any(|range| name.starts_with(&range.stem()))
-                {
-                    fs::remove_file(&path).map_err(|error| failed(&path, "removed", &error))?;
+            for part in [Part::Rows, Part::Statics] {
+                let folder = self.folder.join(table.outline.folder_of(part));
+                for path in listed(&folder, ".tmp")? {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    if table
+                        .planned
+                        .iter()
+                        .any(|range| name.starts_with(&range.stem()))
+                    {
+                        fs::remove_file(&path).map_err(|error| failed(&path, "removed", &error))?;
+                    }
                 }
             }
         }
@@ -199,12 +198,7 @@ impl Shard {
     /// # Errors
     /// The file system refuses.
     pub fn output(&self, table: &Planned, range: &TokenRange, part: Part) -> Result<Output> {
-        let end = match part {
-            Part::Rows => "parquet",
-            Part::Statics => "static.parquet",
-        };
-        let below = format!("{}/{}.{end}", table.outline.folder, range.stem());
-        Output::create(&self.folder, &below)
+        Output::create(&self.folder, &file_name(table, range, part))
     }
 
     /// Says that a range is sealed. Its files are.
@@ -229,16 +223,18 @@ impl Shard {
         let all = self.plan.tables.iter().chain(&plan.tables);
         for table in all.filter(|table| tables.contains(&table.outline.name)) {
             for range in &table.planned {
-                let sidecar = self.sidecar(table, range);
-                if sidecar.exists() {
-                    fs::remove_file(&sidecar)
-                        .map_err(|error| failed(&sidecar, "removed", &error))?;
+                // Files of ranges that are not read again would be taken for the table's. What says that they are sealed
+                // goes first.
+                let parts = [Part::Rows, Part::Statics];
+                let files = parts.map(|part| self.folder.join(file_name(table, range, part)));
+                for path in [self.sidecar(table, range)].iter().chain(&files) {
+                    if path.exists() {
+                        fs::remove_file(path).map_err(|error| failed(path, "removed", &error))?;
+                    }
                 }
             }
-            let folder = self.folder.join(&table.outline.folder);
-            fs::create_dir_all(&folder).map_err(|error| failed(&folder, "made", &error))?;
-            sync_folder(&folder)?;
         }
+        make_folders(&self.folder, &plan)?;
         write_whole(&self.folder.join(SCHEMA), schema)?;
         write_whole(
             &self.folder.join(document(plan.shard)),
@@ -247,6 +243,25 @@ impl Shard {
         self.plan = plan;
         Ok(())
     }
+}
+
+/// The file of a range, below the folder of the manifest.
+fn file_name(table: &Planned, range: &TokenRange, part: Part) -> String {
+    format!("{}/{}.parquet", table.outline.folder_of(part), range.stem())
+}
+
+/// The folders of every table's files.
+fn make_folders(folder: &Path, plan: &Unfinished) -> Result<()> {
+    for table in &plan.tables {
+        for part in [Part::Rows, Part::Statics] {
+            if part == Part::Rows || table.outline.has_statics() {
+                let path = folder.join(table.outline.folder_of(part));
+                fs::create_dir_all(&path).map_err(|error| failed(&path, "made", &error))?;
+                sync_folder(&path)?;
+            }
+        }
+    }
+    sync_folder(folder)
 }
 
 /// Keeps other processes of this machine from the same shard.

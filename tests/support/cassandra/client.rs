@@ -56,6 +56,7 @@ mod opcode {
     pub const SUPPORTED: u8 = 0x06;
     pub const QUERY: u8 = 0x07;
     pub const RESULT: u8 = 0x08;
+    pub const PREPARE: u8 = 0x09;
     pub const AUTH_RESPONSE: u8 = 0x0F;
     pub const AUTH_SUCCESS: u8 = 0x10;
 }
@@ -78,9 +79,23 @@ impl Client {
         }
     }
 
-    /// Logs in; the password may be any where the node asks for none.
-    pub fn log_in(&mut self, user: &str, password: &str) -> Result<(), String> {
-        let startup = [&[0, 1][..], &string("CQL_VERSION"), &string("3.0.0")].concat();
+    /// Logs in; the password may be any where the node asks for none. `announced` is `name/version`, a name alone, or
+    /// nothing.
+    pub fn log_in(&mut self, user: &str, password: &str, announced: &str) -> Result<(), String> {
+        let mut options = vec![("CQL_VERSION", "3.0.0")];
+        match announced.split_once('/') {
+            Some((name, version)) => {
+                options.extend([("APPLICATION_NAME", name), ("APPLICATION_VERSION", version)])
+            }
+            None if announced.is_empty() => {}
+            None => options.push(("APPLICATION_NAME", announced)),
+        }
+        let count = u16::try_from(options.len()).expect("a few options");
+        let mut startup = count.to_be_bytes().to_vec();
+        for (name, value) in options {
+            startup.extend(string(name));
+            startup.extend(string(value));
+        }
         let (mut code, _) = self.ask(opcode::STARTUP, &startup)?;
         if code == opcode::AUTHENTICATE {
             let token = format!("\0{user}\0{password}");
@@ -137,6 +152,13 @@ impl Client {
             cells.collect()
         };
         Ok((0..count).map(|_| row(&mut reader)).collect())
+    }
+
+    /// Prepares one statement, which the node then remembers.
+    #[allow(dead_code, reason = "each binary uses its own share")]
+    pub fn prepare(&mut self, statement: &str) -> Result<(), String> {
+        let body = [&length(statement.len())[..], statement.as_bytes()].concat();
+        self.ask(opcode::PREPARE, &body).map(|_| ())
     }
 
     /// Sends a frame and waits for its answer: opcode and body, without warnings. An ERROR is an `Err`.

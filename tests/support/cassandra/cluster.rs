@@ -296,9 +296,36 @@ impl Cluster {
         node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A client that announces `name/version`, a name alone or nothing, and stays connected as long as it lives.
+    ///
+    /// # Panics
+    /// Where the node does not answer.
+    pub fn client(&self, node: usize, announced: &str) -> Client {
+        let opened = self.open(node, ("cassandra", "cassandra"), announced);
+        opened.expect("connect as a client")
+    }
+
+    /// The same as another role.
+    ///
+    /// # Panics
+    /// Where the node does not answer, or refuses the login.
+    pub fn client_as(&self, login: (&str, &str), announced: &str) -> Client {
+        self.open(1, login, announced).expect("connect as a client")
+    }
+
+    /// The harness itself announces a name, so that a test of the gate may leave it out.
     fn connect(&self, node: usize) -> Result<Client, String> {
+        self.open(node, ("cassandra", "cassandra"), "harness")
+    }
+
+    fn open(
+        &self,
+        node: usize,
+        (user, password): (&str, &str),
+        announced: &str,
+    ) -> Result<Client, String> {
         let mut client = Client::knock(self.contact(node), self.tls())?;
-        client.log_in("cassandra", "cassandra")?;
+        client.log_in(user, password, announced)?;
         Ok(client)
     }
 

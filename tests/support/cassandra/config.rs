@@ -131,11 +131,7 @@ pub fn java_arguments(options: &Options, place: &Place<'_>) -> String {
         format!("-Dlogback.configurationFile=file://{folder}/logback.xml"),
     ];
     arguments.extend(ALWAYS.iter().map(ToString::to_string));
-    let opened = [("--add-exports", EXPORTED), ("--add-opens", OPENED)];
-    for (flag, packages) in opened {
-        let packages = packages.split_whitespace();
-        arguments.extend(packages.map(|package| format!("{flag}={package}=ALL-UNNAMED")));
-    }
+    arguments.extend(opened());
     if options.forgetful {
         arguments.push("-Dcassandra.unsafesystem=true".to_owned());
     }
@@ -180,6 +176,15 @@ const ALWAYS: &[&str] = &[
     "-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4",
     "-Dcassandra.consistent.rangemovement=false",
 ];
+
+/// The arguments that open to Cassandra, and to its tools, what they need of Java.
+pub fn opened() -> impl Iterator<Item = String> {
+    let all = [("--add-exports", EXPORTED), ("--add-opens", OPENED)];
+    all.into_iter().flat_map(|(flag, packages)| {
+        let packages = packages.split_whitespace();
+        packages.map(move |package| format!("{flag}={package}=ALL-UNNAMED"))
+    })
+}
 
 /// What Cassandra's own start script opens to it (conf/jvm17-server.options).
 const EXPORTED: &str = "java.base/jdk.internal.misc java.base/jdk.internal.ref java.base/jdk.internal.util \

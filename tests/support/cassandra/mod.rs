@@ -30,7 +30,7 @@ mod tls;
 mod value;
 
 #[allow(unused_imports, reason = "each binary uses its own share")]
-pub use client::Consistency;
+pub use client::{Client, Consistency};
 pub use cluster::Cluster;
 #[allow(unused_imports, reason = "each binary uses its own share")]
 pub use programs::Version;

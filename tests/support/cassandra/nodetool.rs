@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::cluster::Cluster;
-use super::programs;
+use super::{config, programs};
 
 impl Cluster {
     /// Runs nodetool against a node; the cluster was started with `nodetool`.
@@ -17,6 +17,8 @@ impl Cluster {
         let output = Command::new(java)
             .env_clear()
             .current_dir(self.folder(node))
+            .args(config::opened())
+            .arg("-Djava.security.manager=allow")
             // Without it current versions of Java find no address in what nodetool asks for.
             .arg("-Dcom.sun.jndi.rmiURLParsing=legacy")
             .arg(format!("-Duser.home={}", self.folder(node).display()))
