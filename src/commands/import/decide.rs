@@ -259,7 +259,7 @@ pub fn mapped(
             Exit::Refused,
             format!("{count} {things} of the export cannot be imported as it stands"),
         );
-        error.diagnostics = problems;
+        error.diagnostics = problems.into();
         error
             .now("nothing was written")
             .next("write what becomes of each into a mapping, --mapping mapping.toml; docs/keyspace.md has its form")
