@@ -2,7 +2,7 @@
 # and starts throw-away servers of its own.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test demo demo-cassandra bench bench-keyspace torture
+.PHONY: help build test demo demo-cassandra demo-keyspace bench bench-keyspace torture
 
 help: ## shows this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ demo: ## upgrades the sample under live clients of both versions
 demo-cassandra: ## the same on three nodes of Cassandra
 	cargo build --bin kmig --example demo-cassandra
 	@jars=$$(scripts/ensure-cassandra) && KMIG_CASSANDRA=$$jars cargo run --quiet --example demo-cassandra
+
+demo-keyspace: ## the way to a new keyspace, with other types and another key, under live clients
+	cargo build --bin kmig --example demo-keyspace
+	@jars=$$(scripts/ensure-cassandra) && KMIG_CASSANDRA=$$jars cargo run --quiet --example demo-keyspace
 
 bench: ## round trips and times over networks of several speeds; schema changes on Cassandra
 	bin=$$(scripts/ensure-postgres) && jars=$$(scripts/ensure-cassandra) \

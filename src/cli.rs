@@ -71,7 +71,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub quiet: bool,
-    /// Answer yes to the question of finish, undo and lock break, not of reset
+    /// Answer yes to the question of finish, undo, import and lock break, not of reset
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub yes: bool,
     /// Print one JSON document on stdout, on failure too
@@ -254,6 +254,21 @@ pub enum Verb {
         #[command(subcommand)]
         verb: LockVerb,
     },
+    /// Cassandra: import a folder of kmig export into a keyspace that kmig bootstrap made
+    #[command(
+        after_help = "Before the first row it checks that every column of the export is accounted for, and looks for all that would be lost \
+        without an error (exit code 7). Each file is proved by its SHA-256 first. Killed in between, the same command goes on; what is done is \
+        not done again. Rows that do not fit go to a folder of rejects, and the exit code is 1. It asks before tables that are not empty and \
+        before counters (--yes answers)."
+    )]
+    Import(ImportArgs),
+    /// Cassandra: compare a folder of kmig export with the keyspace that it was imported into
+    #[command(
+        after_help = "Range by range, through the mapping: keys, values and write times exactly, expiries within two seconds. What is gone by \
+        either clock counts as gone. Rows that were written after the export read them are counted, and nothing is said of them: the answer is \
+        then neither \"equal\" nor \"different\". A difference ends it with 1. Takes no lock and writes nothing."
+    )]
+    Verify(VerifyArgs),
     /// Drop what kmig's migrations made in a database, and kmig's own tables
     #[command(
         after_help = "Asks for the database's name, typed or as --database; --yes does not stand for it. All goes in one transaction, never with \
@@ -447,6 +462,68 @@ pub struct AdoptArgs {
     pub lock_wait: String,
 }
 
+/// Options of `import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// The folder that kmig export wrote
+    pub directory: PathBuf,
+    /// What becomes of tables and columns that the keyspace has otherwise
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Check everything, convert so many rows of each table [default: 1000], and write nothing
+    #[arg(
+        long,
+        value_name = "ROWS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1000"
+    )]
+    pub dry_run: Option<u64>,
+    /// The policy for row markers of a table: TABLE=insert or TABLE=none; may be given several times
+    #[arg(long, value_name = "TABLE=POLICY")]
+    pub marker: Vec<String>,
+    /// Which share of the files, from 0: 0/4 to 3/4, each in a process of its own
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Give roles on this keyspace what they may do with the old one
+    #[arg(long)]
+    pub grants: bool,
+    /// Where rows go that do not fit [default: DIRECTORY/rejects]
+    #[arg(long, value_name = "FOLDER")]
+    pub rejects: Option<PathBuf>,
+    /// Stop once more rows than this do not fit
+    #[arg(long, value_name = "ROWS", default_value_t = 1000)]
+    pub max_rejects: u64,
+    /// Requests at once, at most; fewer where the cluster answers slowly
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub in_flight: usize,
+    /// Rows a second, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_rows: Option<u64>,
+    /// Megabytes a second, at most
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_megabytes: Option<u64>,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The folder that kmig export wrote
+    pub directory: PathBuf,
+    /// The mapping that the import was given
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Which share of the files, from 0: 0/4 to 3/4, each in a process of its own
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Ranges that are read at once, at most
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub parallel: u16,
+    /// Rows a second that are read, at most
+    #[arg(long, value_name = "N")]
+    pub max_rows: Option<u64>,
+}
+
 /// Options of `reset`.
 #[derive(Debug, Clone, Args)]
 pub struct ResetArgs {
@@ -473,6 +550,9 @@ pub struct ExportArgs {
     /// The folder; one that holds a part of this export is gone on with [default: a new one below backups]
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
+    /// Only what changed since the export in this folder, and what is gone since; of counters nothing
+    #[arg(long, value_name = "DIR", conflicts_with = "seal")]
+    pub since: Option<PathBuf>,
     /// Export only this share of the ring: 0/16 to 15/16 (needs --to)
     #[arg(long, value_name = "I/N", requires = "to", conflicts_with = "seal")]
     pub shard: Option<String>,

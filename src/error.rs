@@ -70,6 +70,17 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Something wrong that stands in no file.
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Diagnostic {
+            place: None,
+            message: message.into(),
+            help: None,
+            rule: None,
+            warning: false,
+        }
+    }
+
     /// Something wrong with a whole file or folder.
     pub fn file(path: impl Into<String>, message: impl Into<String>) -> Self {
         Diagnostic {

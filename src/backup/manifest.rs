@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What a sealed folder says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,6 +199,19 @@ pub struct RangeFile {
     /// What its rows come to.
     #[serde(flatten)]
     pub sum: Sum,
+    /// What is gone since the export that this one adds to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Deletions>,
+}
+
+/// A file of what is gone: a line of JSON each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deletions {
+    /// Where it is, and how long.
+    #[serde(flatten)]
+    pub file: File,
+    /// How many.
+    pub count: u64,
 }
 
 /// A file.
@@ -265,6 +280,18 @@ pub struct Planned {
     pub outline: Outline,
     /// Its ranges in this shard.
     pub planned: Vec<TokenRange>,
+}
+
+impl Manifest {
+    /// When the export began, in microseconds since 1970: the write time of what has none of its own.
+    ///
+    /// # Errors
+    /// The manifest tells no time.
+    pub fn began_micros(&self) -> Result<i64, Error> {
+        let told = || Error::failed(format!("the manifest tells no time: {}", self.began));
+        let at = OffsetDateTime::parse(&self.began, &Rfc3339).map_err(|_| told())?;
+        i64::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| told())
+    }
 }
 
 impl Outline {

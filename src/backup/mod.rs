@@ -7,16 +7,24 @@
 //! but [`archive`], the only one that knows a directory.
 
 pub mod archive;
+pub mod cast;
 pub mod codec;
+pub mod compare;
+pub mod convert;
 pub mod digest;
+pub mod group;
 pub mod kind;
 pub mod layout;
 pub mod manifest;
+pub mod mapping;
+pub mod marker;
+pub mod preflight;
 pub mod read;
 #[cfg(test)]
 mod round_trip;
 pub mod row;
 pub mod schema_text;
+pub mod since;
 pub mod table;
 pub mod write;
 

@@ -8,6 +8,7 @@ use crate::cli::{ExportArgs, UuidArg};
 use crate::error::{Error, Result};
 use crate::keyspace::export::{Done, Export};
 use crate::keyspace::plan::{self, Wish};
+use crate::keyspace::since::Chain;
 use crate::report::Answer;
 use crate::report::export as report;
 use crate::report::progress::{Copying, Moved};
@@ -33,7 +34,11 @@ pub async fn run(context: &Context, args: &ExportArgs) -> Result<Answer> {
             .unwrap_or_else(|| backups.join(folder_name(&source.keyspace, look.now))),
     };
     let shown = folder.display().to_string();
-    let wanted = plan::plan(&source.keyspace, &look, &wish, &began)?;
+    let mut wanted = plan::plan(&source.keyspace, &look, &wish, &began)?;
+    let chain = args.since.as_deref().map(Chain::open).transpose()?;
+    if let Some(chain) = &chain {
+        chain.plan(&mut wanted)?;
+    }
     if args.dry_run {
         return Ok(report::dry_run(&shown, &wanted));
     }
@@ -48,6 +53,7 @@ pub async fn run(context: &Context, args: &ExportArgs) -> Result<Answer> {
         look: &look,
         shard: Arc::new(shard),
         throttle: &throttle,
+        since: chain.map(Arc::new),
         at_once: args.parallel.into(),
         stop: &context.stop,
         progress: &|done: Done| {
@@ -200,6 +206,9 @@ fn agrees(folder: &Path, begun: &Unfinished, wanted: &Unfinished, args: &ExportA
     let (then, now) = (&begun.source, &wanted.source);
     if (&begun.keyspace, &then.cluster) != (&wanted.keyspace, &now.cluster) {
         return differs("keyspace or cluster");
+    }
+    if begun.since != wanted.since {
+        return differs("--since");
     }
     if args.uuid.is_some() && then.options.uuid != now.options.uuid {
         return differs("--uuid");

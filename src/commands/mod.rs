@@ -11,6 +11,7 @@ mod engine;
 mod export;
 mod finish;
 mod gate;
+mod import;
 mod init;
 mod lock;
 mod manual;
@@ -21,6 +22,7 @@ mod safety;
 mod status;
 mod undo;
 mod up;
+mod verify;
 mod wait;
 
 pub use context::{Context, Terminal};
@@ -71,6 +73,8 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
             LockVerb::Show => lock::show(context).await,
             LockVerb::Break { reason } => lock::end(context, reason.as_deref()).await,
         },
+        Verb::Import(args) => import::run(context, args).await,
+        Verb::Verify(args) => verify::run(context, args).await,
         Verb::Reset(args) => reset::run(context, args).await,
         Verb::Export(args) => export::run(context, args).await,
         Verb::Config => config::run(context),

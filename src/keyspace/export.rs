@@ -1,15 +1,15 @@
 //! Reads the ranges of a plan into the files of a folder, several at once.
 
 use super::plan;
+use super::since::{Chain, Gone};
 use crate::backend::Stop;
 use crate::backend::cassandra::cells::{
     Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
 };
 use crate::backup::TokenRange;
 use crate::backup::archive::{Output, Shard};
-use crate::backup::digest::Sum;
 use crate::backup::layout::Layout;
-use crate::backup::manifest::{File, Planned, Range, RangeFile};
+use crate::backup::manifest::{Planned, Range, RangeFile};
 use crate::backup::table::{Part, Shape};
 use crate::backup::write::Writer;
 use crate::error::{Error, Exit, Result};
@@ -53,6 +53,8 @@ pub struct Export<'a> {
     pub shard: Arc<Shard>,
     /// How much is asked.
     pub throttle: &'a Throttle,
+    /// What it adds to, where only what changed is wanted.
+    pub since: Option<Arc<Chain>>,
     /// Ranges that are read at once.
     pub at_once: usize,
     /// Whether a signal wants the run to end.
@@ -226,8 +228,8 @@ impl Export<'_> {
         let mut pieces = vec![range];
         loop {
             let read = self.pieces(table, reading, range, &mut pieces, shared, clock);
-            if let Some((file, sum)) = read.await? {
-                return Ok(RangeFile { file, sum });
+            if let Some(file) = read.await? {
+                return Ok(file);
             }
         }
     }
@@ -241,13 +243,24 @@ impl Export<'_> {
         pieces: &mut Vec<TokenRange>,
         shared: &Shared,
         clock: &mut Clock,
-    ) -> Result<Option<(File, Sum)>> {
+    ) -> Result<Option<RangeFile>> {
         let (shard, planned) = (self.shard.clone(), table.planned.clone());
         let (layout, part) = (reading.layout.clone(), reading.part);
         let uuid = self.shard.plan.source.options.uuid;
+        let since = self.since.clone();
         let mut writer = blocking(move || {
+            let gone = match since {
+                None => None,
+                Some(chain) => {
+                    let shape = planned.outline.shape(&shard.plan.types);
+                    let shape = shape.map_err(Error::failed)?;
+                    let merge = chain.merge(&planned, &shape, range, part)?;
+                    Some(Gone::new(merge, &shard, &planned, &range, part))
+                }
+            };
             let output = shard.output(&planned, &range, part)?;
-            Writer::new(output, &layout, uuid, GROUP)
+            let rows = Writer::new(output, &layout, uuid, GROUP)?;
+            Ok(Sink { rows, gone })
         })
         .await?;
         let mut at = 0;
@@ -302,9 +315,15 @@ impl Export<'_> {
             }
             at += 1;
         }
+        let now = clock.to.unwrap_or(self.look.now).div_euclid(1_000);
         blocking(move || {
-            let (output, sum) = writer.finish()?;
-            Ok(Some((output.seal()?, sum)))
+            let Sink { rows, gone } = writer;
+            let (output, sum) = rows.finish()?;
+            Ok(Some(RangeFile {
+                file: output.seal()?,
+                sum,
+                deleted: gone.map(|gone| gone.finish(now)).transpose()?.flatten(),
+            }))
         })
         .await
     }
@@ -441,11 +460,28 @@ fn changed_error(tables: &[String]) -> Error {
     .next("the same command, which reads the changed tables from their beginning")
 }
 
+/// Where the rows of a range go, and what is gone of it.
+struct Sink {
+    rows: Writer<Output>,
+    gone: Option<Gone>,
+}
+
 /// Writes a page; gives the writer back.
-async fn written(mut writer: Writer<Output>, page: Page) -> Result<Writer<Output>> {
+async fn written(mut sink: Sink, page: Page) -> Result<Sink> {
     blocking(move || {
-        page.each(|row| writer.push(row))?;
-        Ok(writer)
+        let now = page.now.unwrap_or_default().div_euclid(1_000);
+        let mut deleted = Vec::new();
+        page.each(|row| match &mut sink.gone {
+            None => sink.rows.push(row),
+            Some(gone) => match gone.merge.step(row, now, &mut deleted)? {
+                true => sink.rows.push(row),
+                false => Ok(()),
+            },
+        })?;
+        if let Some(gone) = &mut sink.gone {
+            gone.keep(&mut deleted)?;
+        }
+        Ok(sink)
     })
     .await
 }

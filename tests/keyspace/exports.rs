@@ -64,7 +64,7 @@ fn every_type_is_exported_as_the_server_shows_it() {
 }
 
 /// One node of 4.1, for all tests of this process.
-fn older() -> &'static Cluster {
+pub fn older() -> &'static Cluster {
     static OLDER: OnceLock<Cluster> = OnceLock::new();
     OLDER.get_or_init(|| {
         Cluster::start(Options {

@@ -114,3 +114,15 @@ pub fn fill(space: &Space<'_>, vectors: bool) {
         }
     }
 }
+
+/// The statements that make the tables, types grown included.
+pub fn tables(vectors: bool) -> String {
+    let made = TABLES.trim_end();
+    let newer = VECTORS.split(";").next().unwrap_or_default();
+    let newer = if vectors {
+        format!("{newer};")
+    } else {
+        String::new()
+    };
+    format!("{made}\nalter type addr add country text;\n{newer}\n")
+}

@@ -249,6 +249,17 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// A list or set of texts.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        match self.get(name) {
+            Some(CqlValue::Set(texts) | CqlValue::List(texts)) => texts
+                .iter()
+                .filter_map(|text| text.as_text().cloned())
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// A list, set or frozen map of texts, as pairs where it is a map.
     pub fn pairs(&self, name: &str) -> Vec<(String, String)> {
         match self.get(name) {

@@ -249,6 +249,12 @@ impl Cluster {
         }
     }
 
+    /// Where the jars of a node's version are.
+    pub(super) fn jars(&self, node: usize) -> PathBuf {
+        let jars = self.options.version_of(node).jars();
+        jars.expect("the version that it runs")
+    }
+
     /// Puts the clock of a node that was started with one of its own so many milliseconds ahead; it counts from its next
     /// start on.
     pub fn set_clock(&self, node: usize, ahead: i64) {

@@ -21,6 +21,7 @@ mod client;
 mod clock;
 mod cluster;
 mod config;
+mod dump;
 mod node;
 mod nodetool;
 mod prepare;

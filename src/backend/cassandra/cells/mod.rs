@@ -1,15 +1,25 @@
 //! The rows of a keyspace, read as the protocol carries them: no object for a value between the server's frame and a file.
 
+mod delete;
+mod find;
+mod keyspace;
+pub mod load;
 mod look;
 pub mod ranges;
+mod raw;
 mod read;
 pub mod select;
+pub mod statements;
 mod throttle;
+mod token;
+pub mod write;
 
+pub use find::Finder;
 pub use look::{Described, Look};
 pub use read::{Fetched, Page, Place, Scan, Trouble, Way};
 pub use select::Selection;
 pub use throttle::{Limits, Throttle};
+pub use token::token;
 
 use super::Cassandra;
 use super::query::Sender;

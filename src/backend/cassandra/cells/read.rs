@@ -252,7 +252,7 @@ enum Kept {
 }
 
 impl Page {
-    fn of(rows: QueryRowsResult, selection: Arc<Selection>) -> Result<Self, String> {
+    pub(super) fn of(rows: QueryRowsResult, selection: Arc<Selection>) -> Result<Self, String> {
         let first = rows
             .maybe_first_row::<ColumnIterator<'_, '_>>()
             .map_err(|error| error.to_string())?;

@@ -1,0 +1,153 @@
+//! What is gone since an export, out of the keyspace: each at the write time that kmig gave it, so that nothing newer is
+//! hit (traps C12, C13).
+
+use super::load::Way;
+use crate::backend::cassandra::fault::{Fault, Kind};
+use crate::backend::cassandra::names::identifier;
+use crate::backup::cast::Cast;
+use crate::backup::mapping::TableMap;
+use crate::backup::since::{Deleted, unhex};
+use crate::backup::table::{Part, Role};
+use crate::error::{Error, Result};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use scylla::statement::prepared::PreparedStatement;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long one deletion is tried for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A deletion as CQL, with its values in the order of the markers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Statement {
+    text: String,
+    values: Vec<Vec<u8>>,
+}
+
+/// The statement of a deletion; nothing where the mapping drops its column.
+fn statement(
+    map: &TableMap,
+    part: Part,
+    keyspace: &str,
+    gone: &Deleted,
+) -> Result<Option<Statement>> {
+    let key = unhex(&gone.key)?;
+    let wrong = |why: String| Error::failed(format!("a deletion in {}: {why}", map.source.name));
+    let mut values = vec![gone.at.to_be_bytes().to_vec()];
+    let mut what = String::new();
+    if let Some(name) = &gone.column {
+        let moved = map
+            .moves
+            .iter()
+            .find(|moved| map.source.columns[moved.from].name == *name);
+        let Some(moved) = moved else {
+            return Ok(None);
+        };
+        let to = &map.target.columns[moved.to];
+        what = format!(" {}", identifier(&to.name));
+        if let Some(field) = &gone.field {
+            what += &format!(".{}", identifier(field));
+        }
+        if let Some(element) = &gone.element {
+            let element = unhex(std::slice::from_ref(element))?.remove(0);
+            let converted = match &moved.cast {
+                Cast::Pairs(key, _) => key.apply(&element),
+                Cast::Each(each, _) => each.apply(&element),
+                other => other.apply(&element),
+            };
+            what += "[?]";
+            values.insert(0, converted.map_err(wrong)?.into_owned());
+        }
+    }
+    let mut clauses = Vec::new();
+    for (to, column) in map.target.columns.iter().enumerate() {
+        let ours = match part {
+            Part::Rows => column.role.is_key(),
+            Part::Statics => column.role == Role::Partition,
+        };
+        if !ours {
+            continue;
+        }
+        let constant = map.constants.iter().find(|(at, _)| *at == to);
+        let value = match (constant, map.moves.iter().find(|moved| moved.to == to)) {
+            (Some((_, value)), _) => value.clone(),
+            (None, Some(moved)) => {
+                let value = key
+                    .get(moved.from)
+                    .ok_or_else(|| wrong("its key is short".to_string()))?;
+                moved.cast.apply(value).map_err(wrong)?.into_owned()
+            }
+            (None, None) => return Err(wrong(format!("nothing fills {}", column.name))),
+        };
+        clauses.push(format!("{} = ?", identifier(&column.name)));
+        values.push(value);
+    }
+    let text = format!(
+        "DELETE{what} FROM {}.{} USING TIMESTAMP ? WHERE {}",
+        identifier(keyspace),
+        identifier(&map.target.name),
+        clauses.join(" AND ")
+    );
+    Ok(Some(Statement { text, values }))
+}
+
+impl Way {
+    /// Deletes what is gone; how much that was.
+    ///
+    /// # Errors
+    /// The cluster does not take it, or a signal wants the run to end.
+    pub async fn delete(&self, map: &TableMap, part: Part, gone: &[Deleted]) -> Result<u64> {
+        let mut prepared: HashMap<String, PreparedStatement> = HashMap::new();
+        let mut flying = FuturesUnordered::new();
+        let mut count = 0;
+        for deleted in gone {
+            self.stop.check()?;
+            let Some(Statement { text, values }) = statement(map, part, &self.keyspace, deleted)?
+            else {
+                continue;
+            };
+            let known = match prepared.get(&text) {
+                Some(known) => known.clone(),
+                None => {
+                    let made = self.session.prepare(text.as_str()).await;
+                    let mut made = made.map_err(|error| Fault::from(error).error())?;
+                    made.set_consistency(self.consistency);
+                    prepared.insert(text, made.clone());
+                    made
+                }
+            };
+            flying.push(self.settled(known, values));
+            count += 1;
+            if flying.len() >= self.in_flight
+                && let Some(done) = flying.next().await
+            {
+                done?;
+            }
+        }
+        while let Some(done) = flying.next().await {
+            done?;
+        }
+        Ok(count)
+    }
+
+    /// Sends a deletion until it is taken: the second time it deletes nothing more.
+    async fn settled(&self, statement: PreparedStatement, values: Vec<Vec<u8>>) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let values = super::raw::Key(&values);
+            let fault = match self.session.execute_unpaged(&statement, values).await {
+                Ok(_) => return Ok(()),
+                Err(error) => Fault::from(error),
+            };
+            self.stop.check()?;
+            if fault.kind == Kind::Refused || Instant::now() >= deadline {
+                return Err(fault.error());
+            }
+            sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+}

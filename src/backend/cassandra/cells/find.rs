@@ -1,0 +1,86 @@
+//! One row by its key, where the sides of a table have their rows in different orders.
+
+use super::super::fault::{Fault, Kind};
+use super::super::names::identifier;
+use super::raw::Key;
+use super::read::Page;
+use super::{Selection, Source};
+use crate::backend::Stop;
+use crate::error::{Error, Result};
+use scylla::statement::prepared::PreparedStatement;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long one row is asked for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks for rows by their keys.
+pub struct Finder {
+    source: Source,
+    selection: Arc<Selection>,
+    prepared: PreparedStatement,
+    stop: Stop,
+}
+
+impl Source {
+    /// Prepares a query for single rows of a selection.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn finder(&self, mut selection: Selection, stop: Stop) -> Result<Finder> {
+        let start = selection.text.find(" WHERE token(");
+        selection
+            .text
+            .truncate(start.unwrap_or(selection.text.len()));
+        let keys = selection
+            .columns
+            .iter()
+            .filter(|column| column.role.is_key());
+        let keys: Vec<String> = keys
+            .map(|column| format!("{} = ?", identifier(&column.name)))
+            .collect();
+        selection.text += &format!(" WHERE {}", keys.join(" AND "));
+        let prepared = self.sender.session.prepare(selection.text.as_str()).await;
+        let mut prepared = prepared.map_err(|error| Fault::from(error).error())?;
+        prepared.set_consistency(self.sender.consistency);
+        Ok(Finder {
+            source: self.clone(),
+            selection: Arc::new(selection),
+            prepared,
+            stop,
+        })
+    }
+}
+
+impl Finder {
+    /// The row of a key, on a page of its own; an empty page where it is not there.
+    ///
+    /// # Errors
+    /// The replicas do not answer.
+    pub async fn find(&self, key: &[Vec<u8>]) -> Result<Page> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(20);
+        let answer = loop {
+            let session = &self.source.sender.session;
+            match session.execute_unpaged(&self.prepared, Key(key)).await {
+                Ok(answer) => break answer,
+                Err(error) => {
+                    let fault = Fault::from(error);
+                    self.stop.check()?;
+                    if fault.kind == Kind::Refused || Instant::now() >= deadline {
+                        return Err(fault.error());
+                    }
+                }
+            }
+            sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        };
+        let unreadable =
+            |error: String| Error::failed(format!("the answer cannot be read: {error}"));
+        let rows = answer
+            .into_rows_result()
+            .map_err(|error| unreadable(error.to_string()))?;
+        Page::of(rows, self.selection.clone()).map_err(unreadable)
+    }
+}

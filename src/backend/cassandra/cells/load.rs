@@ -1,0 +1,406 @@
+//! One file of an export into its table: read, converted and grouped on a thread of its own, sent in many requests.
+
+use super::statements::{Bound, Columns, bind};
+use super::throttle::Throttle;
+use super::write::{Clock, Expected, Refusal, Sent, Texts, Writer};
+use crate::backend::Stop;
+use crate::backend::cassandra::fault::Fault;
+use crate::backend::cassandra::names::identifier;
+use crate::backup::convert::{Converted, Converter, Reject};
+use crate::backup::group::{self, Cell, Given, Shape as Form, Verb};
+use crate::backup::layout::Layout;
+use crate::backup::mapping::TableMap;
+use crate::backup::marker::Marker;
+use crate::backup::read::Reader;
+use crate::backup::table::Part;
+use crate::error::{Error, Result};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use scylla::client::session::Session;
+use scylla::statement::Consistency;
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Rows of one request, at most: more gain nothing, and a request that is refused is cut in halves.
+const ROWS_MAX: usize = 100;
+
+/// Requests that are ready and wait for one in flight to end.
+const READY: usize = 32;
+
+/// What every file of an import shares.
+#[derive(Clone)]
+pub struct Way {
+    /// The session.
+    pub session: Arc<Session>,
+    /// The keyspace, unquoted.
+    pub keyspace: String,
+    /// At which level rows are written.
+    pub consistency: Consistency,
+    /// The servers' clock.
+    pub clock: Clock,
+    /// Bytes of one request, where its rows allow.
+    pub request_bytes: usize,
+    /// Requests in flight, for each file, at most.
+    pub in_flight: usize,
+    /// How much is asked of the cluster by all files together.
+    pub throttle: Arc<Throttle>,
+    /// Whether a signal wants the run to end.
+    pub stop: Stop,
+}
+
+/// A file and what it becomes.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What becomes of its columns.
+    pub map: Arc<TableMap>,
+    /// Which rows it has.
+    pub part: Part,
+    /// Its columns.
+    pub layout: Layout,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How markers are written.
+    pub marker: Marker,
+    /// Whether an earlier run may have written some of its rows.
+    pub careful: bool,
+    /// Whether lists may be there that have grown since: then each element is a statement of its own.
+    pub grows: bool,
+    /// No more rows than this, where only a sample is looked at.
+    pub rows_max: Option<u64>,
+}
+
+/// A row that was not imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its key in the keyspace, where that converts.
+    pub key: Vec<Vec<u8>>,
+    /// The column at fault, where it is one.
+    pub column: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The column's value as the export has it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Rows that were read.
+    pub rows: u64,
+    /// Rows that were rejected.
+    pub rejected: u64,
+    /// Cells and elements that had expired.
+    pub expired: u64,
+    /// The latest write time that was sent, in microseconds.
+    pub max_write: Option<i64>,
+}
+
+/// What the reading thread hands over.
+enum Item {
+    Rows(Vec<Sent>),
+    Reject(Rejected),
+}
+
+impl Way {
+    /// Writes a file. `tell` hears of each request that is done, with its rows; `reject` takes each row that does not fit.
+    ///
+    /// # Errors
+    /// The file cannot be read, the cluster does not take it, or a signal wants the run to end.
+    pub async fn load(
+        &self,
+        job: Job,
+        tell: &mut dyn FnMut(usize),
+        reject: &mut dyn FnMut(Rejected) -> Result<()>,
+    ) -> Result<Loaded> {
+        let (texts, writer) = self.prepare(&job).await?;
+        let careful = job.careful;
+        let (send, mut ready) = mpsc::channel(READY);
+        let (clock, bytes) = (self.clock, self.request_bytes);
+        let reading = tokio::task::spawn_blocking(move || read(&job, &texts, clock, bytes, &send));
+        let mut flying = FuturesUnordered::new();
+        let mut rejected = 0;
+        let mut open = true;
+        while open || !flying.is_empty() {
+            tokio::select! {
+                item = ready.recv(), if open && flying.len() < self.in_flight => match item {
+                    None => open = false,
+                    Some(Item::Reject(row)) => {
+                        rejected += 1;
+                        reject(row)?;
+                    }
+                    Some(Item::Rows(rows)) => {
+                        self.stop.check()?;
+                        let (writer, throttle) = (&writer, &self.throttle);
+                        flying.push(async move {
+                            let turn = throttle.turn().await;
+                            let written = writer.write(&rows, clock, careful).await;
+                            match &written {
+                                Ok(_) => turn.answered(rows.len(), rows.iter().map(Sent::size).sum()),
+                                Err(_) => turn.refused(),
+                            }
+                            (rows, written)
+                        });
+                    }
+                },
+                Some((rows, written)) = flying.next() => {
+                    let refusals = written.map_err(|fault| self.failed(fault))?;
+                    for Refusal { row, reason } in refusals {
+                        rejected += 1;
+                        reject(Rejected {
+                            key: rows[row].key.clone(),
+                            column: None,
+                            reason,
+                            value: None,
+                        })?;
+                    }
+                    tell(rows.len());
+                }
+            }
+        }
+        let loaded = reading
+            .await
+            .map_err(|error| Error::failed(format!("a file was not read to its end: {error}")))??;
+        Ok(Loaded { rejected, ..loaded })
+    }
+
+    fn failed(&self, fault: Fault) -> Error {
+        match self.stop.check() {
+            Err(stopped) => stopped,
+            Ok(()) => fault.error(),
+        }
+    }
+
+    async fn prepare(&self, job: &Job) -> Result<(Texts, Writer)> {
+        let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
+        let table = format!(
+            "{}.{}",
+            identifier(&self.keyspace),
+            identifier(&job.map.target.name)
+        );
+        let columns = Columns {
+            table: &table,
+            keys: converter.keys().collect(),
+            cells: converter.columns().collect(),
+            forms: converter.forms(),
+        };
+        let texts = Texts::of(&columns, job.part == Part::Rows);
+        let writer = Writer::prepare(
+            self.session.clone(),
+            &columns,
+            &texts,
+            self.consistency,
+            self.stop.clone(),
+        );
+        let writer = writer.await.map_err(Fault::error)?;
+        Ok((texts, writer))
+    }
+}
+
+/// Converts some rows of a file and writes none: how many were read, and those that do not fit.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn try_out(job: &Job) -> Result<(u64, Vec<Rejected>)> {
+    let mut reader = open(job)?;
+    let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
+    let (mut rows, mut wrong) = (0, Vec::new());
+    'file: while let Some(block) = reader.next()? {
+        let mut cells = Vec::new();
+        for at in 0..block.len() {
+            if job.rows_max.is_some_and(|max| rows >= max) {
+                break 'file;
+            }
+            rows += 1;
+            block.row(at, &mut cells);
+            if let Err(reject) = converter.row(&cells) {
+                wrong.push(rejected(reject));
+            }
+        }
+    }
+    Ok((rows, wrong))
+}
+
+fn rejected(reject: Reject) -> Rejected {
+    Rejected {
+        key: Vec::new(),
+        column: Some(reject.column),
+        reason: reject.reason,
+        value: Some(reject.value),
+    }
+}
+
+fn open(job: &Job) -> Result<Reader<File>> {
+    let shown = job.path.display().to_string();
+    let file = File::open(&job.path).map_err(|error| {
+        let why = crate::error::reason(&error);
+        Error::failed(format!("{shown} cannot be read: {why}"))
+    })?;
+    Reader::open(file, &job.layout, &shown)
+}
+
+/// Reads a file and hands its rows over, those of one partition together.
+fn read(
+    job: &Job,
+    texts: &Texts,
+    clock: Clock,
+    bytes_max: usize,
+    send: &mpsc::Sender<Item>,
+) -> Result<Loaded> {
+    let mut reader = open(job)?;
+    let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
+    let partition = converter
+        .keys()
+        .filter(|key| key.role == crate::backup::table::Role::Partition)
+        .count();
+    let mut loaded = Loaded::default();
+    let mut rows: Vec<Sent> = Vec::new();
+    let mut size = 0;
+    'file: while let Some(block) = reader.next()? {
+        let mut cells = Vec::new();
+        for at in 0..block.len() {
+            if job.rows_max.is_some_and(|max| loaded.rows >= max) {
+                break 'file;
+            }
+            loaded.rows += 1;
+            block.row(at, &mut cells);
+            let converted = match converter.row(&cells) {
+                Ok(converted) => converted,
+                Err(reject) => {
+                    if send.blocking_send(Item::Reject(rejected(reject))).is_err() {
+                        return Ok(loaded);
+                    }
+                    continue;
+                }
+            };
+            let sent = sent(converted, &converter, job, texts, clock.now(), &mut loaded);
+            if sent.statements.is_empty() {
+                continue;
+            }
+            let same = rows
+                .first()
+                .is_some_and(|first| first.key[..partition] == sent.key[..partition]);
+            let more = sent.size();
+            if !rows.is_empty() && (!same || size + more > bytes_max || rows.len() >= ROWS_MAX) {
+                let full = Item::Rows(std::mem::take(&mut rows));
+                if send.blocking_send(full).is_err() {
+                    return Ok(loaded);
+                }
+                size = 0;
+            }
+            size += more;
+            rows.push(sent);
+        }
+    }
+    if !rows.is_empty() {
+        // Nobody listens any more where the run has ended.
+        let _ = send.blocking_send(Item::Rows(rows));
+    }
+    Ok(loaded)
+}
+
+/// The statements of a row.
+fn sent(
+    row: Converted<'_>,
+    converter: &Converter<'_>,
+    job: &Job,
+    texts: &Texts,
+    now: i64,
+    loaded: &mut Loaded,
+) -> Sent {
+    let Converted { key, cells } = row;
+    let forms = converter.forms();
+    let expected = texts
+        .unrepeatable
+        .iter()
+        .map(|at| expected(&cells[*at], forms[*at], now))
+        .collect();
+    let grouped = match job.part {
+        Part::Rows if !texts.counts => group::row(cells, forms, &job.marker, now),
+        _ => group::statics(cells, forms, now),
+    };
+    loaded.expired += grouped.expired as u64;
+    let mut placed = HashMap::new();
+    let mut statements: Vec<Bound> = Vec::with_capacity(grouped.writes.len());
+    for write in &grouped.writes {
+        if !texts.counts {
+            loaded.max_write = loaded.max_write.max(Some(write.time.write));
+        }
+        let Some(text) = texts.text(write.verb) else {
+            continue;
+        };
+        if !job.grows {
+            statements.push(bind(text, forms, &key, write));
+            continue;
+        }
+        for (element, write) in apart(write, forms, &mut placed) {
+            let mut bound = bind(text, forms, &key, &write);
+            bound.element = element;
+            statements.push(bound);
+        }
+    }
+    Sent {
+        key: key.into_iter().map(|part| part.into_owned()).collect(),
+        statements,
+        unrepeatable: expected,
+    }
+}
+
+/// A statement, and each element that it would add to a list in a statement of its own. `placed` counts those of each cell.
+fn apart<'a>(
+    write: &group::Write<'a>,
+    forms: &[Form],
+    placed: &mut HashMap<usize, usize>,
+) -> Vec<(Option<(usize, usize)>, group::Write<'a>)> {
+    let mut rest = group::Write {
+        given: Vec::new(),
+        ..*write
+    };
+    let mut elements = Vec::new();
+    for (cell, given) in &write.given {
+        match given {
+            Given::Add(added) if forms[*cell] == Form::List => {
+                for element in added {
+                    let place = placed.entry(*cell).or_default();
+                    let one = group::Write {
+                        given: vec![(*cell, Given::Add(vec![element.clone()]))],
+                        ..*write
+                    };
+                    elements.push((Some((*cell, *place)), one));
+                    *place += 1;
+                }
+            }
+            other => rest.given.push((*cell, other.clone())),
+        }
+    }
+    if !rest.given.is_empty() || write.verb == Verb::Insert {
+        elements.insert(0, (None, rest));
+    }
+    elements
+}
+
+/// What a list or counter holds once its row is written.
+fn expected(cell: &Cell<'_>, form: Form, now: i64) -> Expected {
+    match (cell, form) {
+        (Cell::Elements(elements), Form::List) => {
+            let living = elements.iter().filter(|element| !element.time.is_gone(now));
+            let living: Vec<_> = living
+                .map(|element| {
+                    let value = element.value.as_deref().unwrap_or_default();
+                    (value.to_vec(), element.time.expiry.is_some())
+                })
+                .collect();
+            match living.is_empty() {
+                true => Expected::Nothing,
+                false => Expected::List(living),
+            }
+        }
+        (Cell::Whole { value, .. }, Form::Single) => {
+            let number = value.as_ref().try_into().map(i64::from_be_bytes);
+            number.map_or(Expected::Nothing, Expected::Counter)
+        }
+        _ => Expected::Nothing,
+    }
+}

@@ -1,0 +1,446 @@
+//! What an import will do, decided before the first row: mapping, preflight, markers, and the questions.
+
+use crate::backend::cassandra::Cassandra;
+use crate::backup::archive::Archive;
+use crate::backup::kind::Types;
+use crate::backup::mapping::{self, File, Mapping, TableMap};
+use crate::backup::marker::{Evidence, Marker, Policy, choose};
+use crate::backup::preflight::{self, Known};
+use crate::backup::table::{Role, Shape};
+use crate::cli::ImportArgs;
+use crate::commands::context::Context;
+use crate::cql::schema::Schema;
+use crate::error::{Diagnostic, Error, Exit, Result};
+use crate::place::SourceFile;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What will be done with each table.
+pub struct Decision {
+    /// Tables that are imported.
+    pub tables: Vec<Decided>,
+    /// Tables that are not, each with its reason.
+    pub skipped: Vec<(String, String)>,
+    /// The server's settings.
+    pub settings: BTreeMap<String, String>,
+    notes: Vec<String>,
+    unknown: Vec<String>,
+    imports: Vec<Value>,
+}
+
+/// A table and how it is imported.
+pub struct Decided {
+    /// What becomes of its columns.
+    pub map: Arc<TableMap>,
+    /// How markers are written.
+    pub marker: Marker,
+    /// Why they are.
+    why: &'static str,
+    /// Tells this mapping apart from others of the same table.
+    pub print: String,
+    /// Whether the keyspace's table had no row before the first file was imported.
+    pub empty: bool,
+}
+
+impl Decision {
+    /// Reads what there is and decides.
+    ///
+    /// # Errors
+    /// Columns that are not accounted for, or anything that would be lost: 7.
+    pub async fn make(
+        cassandra: &Cassandra,
+        archive: &Archive,
+        file: Option<&(SourceFile, File)>,
+        args: &ImportArgs,
+    ) -> Result<Decision> {
+        let (schema, targets) = targets(cassandra).await?;
+        let mapping = mapped(archive, file, &schema, &targets)?;
+        let settings = cassandra.settings().await?;
+        let manifest = &archive.manifest;
+        let max_writes = manifest.tables.iter().filter_map(|table| {
+            let statics = table.statics.and_then(|sum| sum.max_write);
+            Some((
+                table.outline.name.clone(),
+                table.rows.max_write.max(statics)?,
+            ))
+        });
+        let mut found = preflight::check(&Known {
+            mapping: &mapping,
+            schema: &schema,
+            settings: &settings,
+            consistency: &cassandra.level(),
+            max_writes: &max_writes.collect(),
+            now: cassandra.now().await?,
+            masked: &cassandra.masked().await?,
+        });
+        if manifest.since.is_some() {
+            found.refused.extend(merged_elements(&mapping));
+        }
+        if !found.refused.is_empty() {
+            return Err(refused(found.refused));
+        }
+        let markers = markers(&mapping, args)?;
+        let prepared = match cassandra.cluster_name().await? == manifest.source.cluster {
+            true => cassandra.prepared().await?,
+            false => Vec::new(),
+        };
+        let imports = cassandra.imports().await?;
+        let began = manifest.began_micros()?;
+        let mut tables = Vec::new();
+        for map in mapping.tables {
+            let evidence = evidence(&map, &manifest.keyspace, &prepared);
+            let (policy, why) = match markers.get(&map.source.name) {
+                Some(policy) => (*policy, "you said so"),
+                None => choose(evidence),
+            };
+            let first = map
+                .target
+                .columns
+                .first()
+                .map(|column| column.name.as_str());
+            let empty = match known_empty(&imports, &map.target.name) {
+                Some(empty) => empty,
+                None => {
+                    cassandra
+                        .is_empty(&map.target.name, first.unwrap_or_default())
+                        .await?
+                }
+            };
+            tables.push(Decided {
+                print: print(&map, policy),
+                marker: Marker {
+                    policy,
+                    cut_off: began,
+                },
+                map: Arc::new(map),
+                why,
+                empty,
+            });
+        }
+        Ok(Decision {
+            tables,
+            skipped: mapping.skipped,
+            settings,
+            notes: found.notes,
+            unknown: unknown(archive, &schema),
+            imports,
+        })
+    }
+
+    /// What is said before the first row, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (table, reason) in &self.skipped {
+            lines.push(format!("{table} is not imported: {reason}"));
+        }
+        for table in &self.tables {
+            for (column, reason) in &table.map.dropped {
+                let source = &table.map.source.name;
+                lines.push(format!("{source}.{column} is not imported: {reason}"));
+            }
+            if !table.map.target.is_counter() {
+                lines.push(format!(
+                    "row markers of {}: {}, since {}",
+                    table.map.target.name,
+                    table.marker.policy.word(),
+                    table.why
+                ));
+            }
+        }
+        lines.extend(self.notes.iter().cloned());
+        lines
+    }
+
+    /// Objects of the old keyspace that this one has not.
+    pub fn unknown_objects(&self) -> Vec<String> {
+        self.unknown.clone()
+    }
+
+    /// The policy of each table.
+    pub fn markers_json(&self) -> Value {
+        let tables = self.tables.iter().map(|table| {
+            let policy = table.marker.policy.word();
+            (table.map.target.name.clone(), json!(policy))
+        });
+        Value::Object(tables.collect())
+    }
+
+    /// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all,
+    /// under whichever mapping.
+    pub fn noted(&self, sha256: &str, print: &str) -> (bool, bool) {
+        let of_file = || {
+            let lines = self.imports.iter();
+            lines.filter(|line| line["sha256"] == sha256)
+        };
+        let last = of_file().rfind(|line| line["map"] == print);
+        let done = last.is_some_and(|line| line["state"] == "done");
+        (done, of_file().next().is_some())
+    }
+
+    /// Asks before tables that are not empty, and before counters.
+    ///
+    /// # Errors
+    /// No was answered, or nobody can be asked.
+    pub async fn ask(&mut self, context: &Context, cassandra: &Cassandra) -> Result<()> {
+        let begun: BTreeSet<&str> = self
+            .imports
+            .iter()
+            .filter_map(|line| line["table"].as_str())
+            .collect();
+        let fresh = |table: &&Decided| !begun.contains(table.map.target.name.as_str());
+        let tables = || self.tables.iter().filter(fresh);
+        let full: Vec<&str> = tables()
+            .filter(|table| !table.empty)
+            .map(|table| table.map.target.name.as_str())
+            .collect();
+        let mut question = String::new();
+        if !full.is_empty() {
+            question += &format!(
+                "{} of {} not empty: rows of the export join what is there, each cell by its write time. ",
+                full.join(", "),
+                match full.len() {
+                    1 => format!("{} is", cassandra.keyspace()),
+                    _ => format!("{} are", cassandra.keyspace()),
+                }
+            );
+        }
+        let counters: Vec<&str> = tables()
+            .filter(|table| table.map.target.is_counter())
+            .map(|table| table.map.target.name.as_str())
+            .collect();
+        if !counters.is_empty() {
+            question += &format!(
+                "{} hold counters, whose copy is right only while nobody counts: are the old writers stopped? ",
+                counters.join(", ")
+            );
+        }
+        match question.is_empty() {
+            true => Ok(()),
+            false => context.confirm(&format!("{question}Go on?")),
+        }
+    }
+}
+
+/// The schema of the keyspace and its tables, kmig's own left aside.
+pub async fn targets(cassandra: &Cassandra) -> Result<(Schema, Vec<Shape>)> {
+    let schema = cassandra.schema_of(cassandra.keyspace()).await?;
+    let own = cassandra.own_tables();
+    let tables = schema.tables.iter().filter(|(name, _)| !own.contains(name));
+    let shapes = tables.map(|(name, table)| Shape::read(&schema, name, table));
+    let shapes = shapes
+        .collect::<Result<Vec<_>, String>>()
+        .map_err(Error::failed)?;
+    Ok((schema, shapes))
+}
+
+/// What becomes of each table of an export.
+///
+/// # Errors
+/// Everything that is not accounted for: 7.
+pub fn mapped(
+    archive: &Archive,
+    file: Option<&(SourceFile, File)>,
+    schema: &Schema,
+    targets: &[Shape],
+) -> Result<Mapping> {
+    let sources = archive
+        .manifest
+        .tables
+        .iter()
+        .map(|table| archive.shape(table))
+        .collect::<Result<Vec<_>>>()?;
+    let types: Types = schema.types.clone();
+    let rules = file.map(|(source, file)| (source, file));
+    mapping::plan(rules, &sources, targets, &types).map_err(|problems| {
+        let count = problems.len();
+        let things = if count == 1 { "column or table" } else { "columns or tables" };
+        let mut error = Error::new(
+            Exit::Refused,
+            format!("{count} {things} of the export cannot be imported as it stands"),
+        );
+        error.diagnostics = problems.into();
+        error
+            .now("nothing was written")
+            .next("write what becomes of each into a mapping, --mapping mapping.toml; docs/keyspace.md has its form")
+    })
+}
+
+/// Columns whose elements become one value: what went of them could not be deleted by itself.
+fn merged_elements(mapping: &Mapping) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for map in &mapping.tables {
+        for moved in &map.moves {
+            let (from, to) = (
+                &map.source.columns[moved.from],
+                &map.target.columns[moved.to],
+            );
+            if from.composed && !to.composed {
+                found.push((
+                    format!(
+                        "{}.{} is one value, and its elements were several: what went of them since cannot be deleted",
+                        map.target.name, to.name
+                    ),
+                    "a whole export, with the writers stopped, instead of one with --since".to_string(),
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn refused(found: Vec<(String, String)>) -> Error {
+    let count = found.len();
+    let things = if count == 1 { "thing" } else { "things" };
+    let mut error = Error::new(
+        Exit::Refused,
+        format!("{count} {things} in this keyspace would lose rows or values without an error"),
+    );
+    error.diagnostics = found
+        .into_iter()
+        .map(|(message, help)| Diagnostic::nowhere(message).help(help))
+        .collect();
+    error
+        .now("nothing was written")
+        .next("mend each, then the same command")
+}
+
+/// The policies that were named, on the command line before those of the mapping.
+fn markers(mapping: &Mapping, args: &ImportArgs) -> Result<BTreeMap<String, Policy>> {
+    let mut policies = BTreeMap::new();
+    for map in &mapping.tables {
+        if let Some(policy) = map.marker {
+            policies.insert(map.source.name.clone(), policy);
+        }
+    }
+    for said in &args.marker {
+        let pair = said.split_once('=');
+        let pair = pair.and_then(|(table, word)| Some((table, Policy::read(word)?)));
+        let Some((table, policy)) = pair else {
+            return Err(
+                Error::usage(format!("--marker {said}: no table and policy"))
+                    .next("--marker users=insert, or --marker users=none"),
+            );
+        };
+        let known = mapping.tables.iter();
+        if !known.into_iter().any(|map| map.source.name == table) {
+            return Err(Error::usage(format!(
+                "--marker {said}: no table {table} is imported"
+            )));
+        }
+        policies.insert(table.to_string(), policy);
+    }
+    Ok(policies)
+}
+
+/// What tells how the rows of a table are made: statements that the source's nodes hold prepared.
+fn evidence(map: &TableMap, keyspace: &str, prepared: &[(String, String)]) -> Evidence {
+    let mut evidence = Evidence {
+        bare_rows: 0,
+        has_cells: map.source.of(Role::Regular).next().is_some(),
+        inserts: 0,
+        updates: 0,
+    };
+    for (of, text) in prepared {
+        let script = crate::cql::split(text);
+        for statement in &script.statements {
+            let crate::cql::Act::Write(write) = &statement.act else {
+                continue;
+            };
+            let name = &write.table;
+            let in_keyspace = name.keyspace.as_deref().unwrap_or(of) == keyspace;
+            if !in_keyspace || name.name != map.source.name {
+                continue;
+            }
+            match write.verb {
+                crate::cql::WriteVerb::Insert => evidence.inserts += 1,
+                crate::cql::WriteVerb::Update => evidence.updates += 1,
+                _ => {}
+            }
+        }
+    }
+    evidence
+}
+
+/// What an earlier run noted: whether a table had no row before its first file.
+fn known_empty(imports: &[Value], table: &str) -> Option<bool> {
+    let mut lines = imports.iter();
+    let first = lines.find(|line| line["table"] == table)?;
+    first["empty"].as_bool()
+}
+
+/// Tells one mapping of a table from another.
+fn print(map: &TableMap, policy: Policy) -> String {
+    use sha2::{Digest, Sha256};
+    let mut text = format!("{} {} {}", map.source.name, map.target.name, policy.word());
+    for moved in &map.moves {
+        let (from, to) = (
+            &map.source.columns[moved.from],
+            &map.target.columns[moved.to],
+        );
+        text += &format!("\n{} {} {} {}", from.name, from.text, to.name, to.text);
+    }
+    for (to, value) in &map.constants {
+        text += &format!("\n{} = {value:?}", map.target.columns[*to].name);
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    crate::backup::manifest::hex(&digest[..8])
+}
+
+/// Objects of the old keyspace that this one has not.
+fn unknown(archive: &Archive, schema: &Schema) -> Vec<String> {
+    let manifest = &archive.manifest;
+    let mut unknown = Vec::new();
+    for name in manifest.types.keys() {
+        if !schema.types.contains_key(name) {
+            unknown.push(format!("type {name}"));
+        }
+    }
+    for object in &manifest.objects {
+        let name = &object.name;
+        let there = match object.kind.as_str() {
+            "index" => schema.indexes.contains_key(name),
+            "view" | "materialized_view" => schema.views.contains_key(name),
+            "function" => schema
+                .functions
+                .iter()
+                .any(|function| function.name == *name),
+            "aggregate" => schema
+                .aggregates
+                .iter()
+                .any(|function| function.name == *name),
+            "trigger" => schema.triggers.keys().any(|(_, trigger)| trigger == name),
+            _ => false,
+        };
+        if !there {
+            let on = object.table.as_ref().map(|table| format!(" on {table}"));
+            unknown.push(format!("{} {name}{}", object.kind, on.unwrap_or_default()));
+        }
+    }
+    unknown
+}
+
+/// Rights on the old keyspace that this one lacks, as statements; given where that is wanted.
+pub async fn grants(
+    context: &Context,
+    cassandra: &Cassandra,
+    archive: &Archive,
+    give: bool,
+) -> Result<Vec<String>> {
+    let manifest = &archive.manifest;
+    if cassandra.cluster_name().await? != manifest.source.cluster {
+        if give {
+            context.progress.say(
+                "the export comes from another cluster, whose rights are not to be seen from here",
+            );
+        }
+        return Ok(Vec::new());
+    }
+    let grants = cassandra.grants_of(&manifest.keyspace).await?;
+    if give {
+        for grant in &grants {
+            cassandra.grant(grant).await?;
+        }
+    }
+    Ok(grants)
+}

@@ -1,0 +1,352 @@
+//! The files of an import, some side by side: each is proved, written and noted, and none twice.
+
+use super::decide::{Decided, Decision};
+use super::rejects::Rejects;
+use crate::backend::cassandra::Cassandra;
+use crate::backend::cassandra::cells::Limits;
+use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
+use crate::backup::archive::Archive;
+use crate::backup::manifest::{Deletions, File, Table};
+use crate::backup::table::Part;
+use crate::cli::ImportArgs;
+use crate::commands::context::Context;
+use crate::error::{Error, Exit, Result};
+use crate::keyspace::since::lines;
+use crate::report::{Answer, count};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Files that are written side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// How often it is said how far the import is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// An import that has been decided.
+pub struct Run<'a> {
+    /// The command's surroundings.
+    pub context: &'a Context,
+    /// The keyspace.
+    pub cassandra: &'a Cassandra,
+    /// The folder.
+    pub archive: &'a Archive,
+    /// What becomes of each table.
+    pub decision: &'a Decision,
+    /// What was typed.
+    pub args: &'a ImportArgs,
+    /// Which shard, from 0, and of how many.
+    pub shard: (usize, usize),
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Files that were imported.
+    pub files: usize,
+    /// Files that an earlier run had imported.
+    pub skipped: usize,
+    /// Rows of those that were imported.
+    pub rows: u64,
+    /// Cells that had expired.
+    pub expired: u64,
+    /// What was deleted since the export that this one adds to.
+    pub deleted: u64,
+    /// Rows that were rejected.
+    pub rejected: u64,
+    /// Files that could not be imported, each with the reason.
+    pub broken: Vec<String>,
+    /// Where rejected rows are.
+    pub rejects: PathBuf,
+    /// Whether grants were asked for.
+    pub granted: bool,
+}
+
+/// One file, and the table that it belongs to.
+struct Piece<'a> {
+    decided: &'a Decided,
+    table: &'a Table,
+    part: Part,
+    file: &'a File,
+    deleted: Option<&'a Deletions>,
+}
+
+/// How far an import is, for who watches.
+struct Meter {
+    done: u64,
+    all: u64,
+    began: Instant,
+    told: Instant,
+}
+
+impl Run<'_> {
+    /// Imports every file of the shard.
+    ///
+    /// # Errors
+    /// The cluster does not take them, a signal, or more rejects than are allowed. What is noted as done stays done.
+    pub async fn all(&self) -> Result<Done> {
+        let limits = Limits {
+            at_once: self.args.in_flight.max(1),
+            rows: self.args.max_rows,
+            bytes: self
+                .args
+                .max_megabytes
+                .map(|megabytes| megabytes * 1_000_000),
+        };
+        let way = self.cassandra.way(&self.decision.settings, limits).await?;
+        let pieces = pieces(self.archive, self.decision);
+        let mine = pieces.into_iter().enumerate();
+        let mine = mine.filter(|(at, _)| at % self.shard.1 == self.shard.0);
+        let mine: Vec<Piece<'_>> = mine.map(|(_, piece)| piece).collect();
+        let folder = self.args.rejects.clone();
+        let folder = folder.unwrap_or_else(|| self.archive.folder.join("rejects"));
+        let rejects = RefCell::new(Rejects::new(folder.clone(), self.args.max_rejects));
+        let all = mine.iter().map(|piece| rows_of(piece));
+        let meter = RefCell::new(Meter {
+            done: 0,
+            all: all.sum(),
+            began: Instant::now(),
+            told: Instant::now(),
+        });
+        let mut done = Done {
+            rejects: folder,
+            granted: self.args.grants,
+            ..Done::default()
+        };
+        let mut left = mine.into_iter();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < SIDE_BY_SIDE
+                && let Some(piece) = left.next()
+            {
+                running.push(self.one(&way, piece, &rejects, &meter));
+            }
+            let Some(outcome) = running.next().await else {
+                break;
+            };
+            match outcome? {
+                Outcome::Imported(loaded, deleted) => {
+                    done.deleted += deleted;
+                    done.files += 1;
+                    done.rows += loaded.rows - loaded.rejected;
+                    done.expired += loaded.expired;
+                    done.rejected += loaded.rejected;
+                }
+                Outcome::Skipped => done.skipped += 1,
+                Outcome::Broken(why) => done.broken.push(why),
+            }
+        }
+        done.broken.sort();
+        Ok(done)
+    }
+
+    async fn one(
+        &self,
+        way: &Way,
+        piece: Piece<'_>,
+        rejects: &RefCell<Rejects>,
+        meter: &RefCell<Meter>,
+    ) -> Result<Outcome> {
+        let decided = piece.decided;
+        let file = piece.file;
+        let sha256 = match piece.deleted {
+            None => file.sha256.clone(),
+            Some(deleted) => format!("{} {}", file.sha256, deleted.file.sha256),
+        };
+        let (noted, begun) = self.decision.noted(&sha256, &decided.print);
+        if noted {
+            meter.borrow_mut().done += rows_of(&piece);
+            return Ok(Outcome::Skipped);
+        }
+        self.context.stop.check()?;
+        // Before anything of it is applied; the other files go on.
+        let mut files = vec![file];
+        files.extend(piece.deleted.map(|deleted| &deleted.file));
+        if let Err(broken) = self.proved(&files).await {
+            self.context.progress.say(&broken.message);
+            return Ok(Outcome::Broken(broken.message));
+        }
+        let note = |state: &str, loaded: &Loaded| {
+            json!({
+                "file": file.path,
+                "sha256": sha256,
+                "table": decided.map.target.name,
+                "map": decided.print,
+                "empty": decided.empty,
+                "state": state,
+                "rows": loaded.rows,
+                "rejected": loaded.rejected,
+            })
+        };
+        let begin = note("begun", &Loaded::default());
+        self.cassandra.note_import(&begin).await?;
+        let job = Job {
+            map: decided.map.clone(),
+            part: piece.part,
+            layout: self.archive.layout(piece.table, piece.part)?,
+            path: self.archive.path(file),
+            marker: decided.marker,
+            careful: begun || !decided.empty || self.archive.manifest.since.is_some(),
+            grows: begun || !decided.empty || self.archive.manifest.since.is_some(),
+            rows_max: None,
+        };
+        let mut deleted = 0;
+        if let Some(deletions) = piece.deleted {
+            // Before the rows: a list that was written anew has lost its old elements then.
+            let gone = lines(&self.archive.path(&deletions.file))?;
+            deleted = way.delete(&decided.map, piece.part, &gone).await?;
+        }
+        let map = decided.map.clone();
+        let mut sink = rejects.borrow().file(&file.path);
+        let loaded = way
+            .load(job, &mut |rows| self.tell(meter, rows), &mut |row| {
+                sink.write(&map, &row)?;
+                rejects.borrow_mut().count()
+            })
+            .await?;
+        sink.close()?;
+        let state = if loaded.rejected == 0 {
+            "done"
+        } else {
+            "rejects"
+        };
+        self.cassandra.note_import(&note(state, &loaded)).await?;
+        Ok(Outcome::Imported(loaded, deleted))
+    }
+
+    async fn proved(&self, files: &[&File]) -> Result<()> {
+        let archive = self.archive.clone();
+        let files: Vec<File> = files.iter().map(|file| (*file).clone()).collect();
+        let proved = tokio::task::spawn_blocking(move || {
+            files.iter().try_for_each(|file| archive.check(file))
+        });
+        proved
+            .await
+            .map_err(|error| Error::failed(format!("a file was not read to its end: {error}")))?
+    }
+
+    fn tell(&self, meter: &RefCell<Meter>, rows: usize) {
+        let mut meter = meter.borrow_mut();
+        meter.done += rows as u64;
+        if meter.told.elapsed() < TOLD_EVERY {
+            return;
+        }
+        meter.told = Instant::now();
+        let seconds = meter.began.elapsed().as_secs_f64();
+        let rate = meter.done as f64 / seconds;
+        let left = meter.all.saturating_sub(meter.done) as f64 / rate.max(1.0);
+        self.context.progress.say(&format!(
+            "{} of {} rows, {rate:.0} a second, about {left:.0} s left",
+            meter.done, meter.all
+        ));
+    }
+}
+
+enum Outcome {
+    Imported(Loaded, u64),
+    Skipped,
+    Broken(String),
+}
+
+/// Every file of the tables that are imported, in the order of the manifest: static columns of a range after its rows.
+fn pieces<'a>(archive: &'a Archive, decision: &'a Decision) -> Vec<Piece<'a>> {
+    let mut pieces = Vec::new();
+    for decided in &decision.tables {
+        let tables = archive.manifest.tables.iter();
+        let named = tables.filter(|table| table.outline.name == decided.map.source.name);
+        for table in named {
+            for range in &table.ranges {
+                for part in [Part::Rows, Part::Statics] {
+                    if let Some(of_part) = range.file(part) {
+                        pieces.push(Piece {
+                            decided,
+                            table,
+                            part,
+                            file: &of_part.file,
+                            deleted: of_part.deleted.as_ref(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    pieces
+}
+
+fn rows_of(piece: &Piece<'_>) -> u64 {
+    let mut ranges = piece.table.ranges.iter();
+    let found = ranges.find_map(|range| {
+        let file = range.file(piece.part)?;
+        (file.file.path == piece.file.path).then_some(file.sum.rows)
+    });
+    found.unwrap_or_default()
+}
+
+/// Converts some rows of each file, and writes none.
+pub async fn try_out(
+    cassandra: &Cassandra,
+    archive: &Archive,
+    decision: &Decision,
+    args: &ImportArgs,
+) -> Result<Answer> {
+    let rows_max = args.dry_run;
+    let mut lines = Vec::new();
+    let mut tables = Vec::new();
+    let mut rejected = 0;
+    for decided in &decision.tables {
+        let (mut rows, mut wrong) = (0, 0);
+        let mut left = rows_max.unwrap_or_default();
+        let name = &decided.map.source.name;
+        let of_table = pieces(archive, decision).into_iter();
+        let of_table = of_table.filter(|piece| piece.decided.map.source.name == *name);
+        for piece in of_table {
+            if left == 0 {
+                break;
+            }
+            archive.check(piece.file)?;
+            let job = Job {
+                map: decided.map.clone(),
+                part: piece.part,
+                layout: archive.layout(piece.table, piece.part)?,
+                path: archive.path(piece.file),
+                marker: decided.marker,
+                careful: false,
+                grows: false,
+                rows_max: Some(left),
+            };
+            let (read, found) = convert(&job)?;
+            rows += read;
+            left -= read.min(left);
+            wrong += found.len();
+            for row in found.iter().take(3) {
+                let column = row.column.as_deref().unwrap_or_default();
+                lines.push(format!("  {name}.{column}: {}", row.reason));
+            }
+        }
+        rejected += wrong;
+        let of_rows = count(usize::try_from(rows).unwrap_or(usize::MAX), "row");
+        lines.insert(
+            lines.len() - wrong.min(lines.len()).min(3),
+            format!(
+                "{name} -> {}: of {of_rows}, {} would be rejected",
+                decided.map.target.name,
+                count(wrong, "row")
+            ),
+        );
+        tables.push(json!({ "table": name, "rows": rows, "rejected": wrong }));
+    }
+    let text = format!(
+        "Would import {} into {}; nothing was written.",
+        archive.folder.display(),
+        cassandra.keyspace()
+    );
+    let mut answer = Answer::line(&text).with("tables", tables);
+    answer.text = format!("{text}\n{}", lines.join("\n"));
+    if rejected > 0 {
+        answer.exit = Exit::Failed;
+    }
+    Ok(answer)
+}

@@ -1,0 +1,192 @@
+//! What dies, is damaged or answers late while a keyspace is imported.
+
+use crate::compare::same;
+use crate::imports::{export, target};
+use crate::space::Space;
+use crate::support::cassandra::{Cluster, Options, available, shared, turn};
+use std::fmt::Write as _;
+use std::fs;
+
+const TABLE: &str = "create table t (p int, c int, s text static, v text, l list<int>, m map<text, int>, primary key (p, c));";
+
+/// Rows enough for many requests: some with lists, some that expire.
+fn fill(space: &Space<'_>, partitions: usize) {
+    space.cql(TABLE);
+    for p in 0..partitions {
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "update t using timestamp 50 set s = 'static {p}' where p = {p};"
+        );
+        for c in 0..20 {
+            let _ = write!(
+                text,
+                "insert into t (p, c, v) values ({p}, {c}, 'value {c}') using timestamp {} and ttl 90000;",
+                100 + c
+            );
+            if c % 4 == 0 {
+                let _ = write!(
+                    text,
+                    "update t using timestamp {} set l = l + [{c}, 1], m = m + {{'a': {c}}} where p = {p} and c = {c};",
+                    200 + c
+                );
+            }
+        }
+        space.cql(&text);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_named_before_anything_of_it_is_applied() {
+    if !available() {
+        return;
+    }
+    let source = Space::new(shared());
+    source.cql("create table good (id int primary key, v text); create table bad (id int primary key, v text)");
+    source.cql("insert into good (id, v) values (1, 'a'); insert into bad (id, v) values (1, 'a')");
+    let tables = "create table good (id int primary key, v text); create table bad (id int primary key, v text);";
+    let keyspace = target(shared(), tables);
+    export(&source, &keyspace, "ex");
+    let files = keyspace.files("ex");
+    let (path, whole) = files
+        .iter()
+        .find(|(name, _)| name.starts_with("bad/"))
+        .expect("a file");
+    let (_, other) = files
+        .iter()
+        .find(|(name, _)| name.starts_with("good/"))
+        .expect("a file");
+    let file = keyspace.folder("ex").join(path);
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let cut = whole[..whole.len() - 1].to_vec();
+    let mut first = whole.clone();
+    first[0] ^= 0x80;
+    for (damage, word) in [
+        (Some(flipped), "sha256"),
+        (Some(cut), "bytes"),
+        (Some(first), "sha256"),
+        (Some(other.clone()), path.as_str()),
+        (None, "is missing"),
+    ] {
+        match damage {
+            Some(bytes) => fs::write(&file, bytes).expect("damage the file"),
+            None => fs::remove_file(&file).expect("remove the file"),
+        }
+        keyspace.says("kmig import ex", 1, &[word, "Not imported"]);
+        keyspace.says("kmig verify ex", 1, &[word, "Not compared"]);
+        assert_eq!(keyspace.cql("select id from bad"), "", "{word}");
+        assert_eq!(keyspace.cql("select id from good"), "1", "the others go on");
+    }
+    fs::write(&file, whole).expect("mend the file");
+    keyspace.says("kmig import ex", 0, &["1 row"]);
+    keyspace.says("kmig verify ex", 0, &["are equal"]);
+    let manifest = keyspace.folder("ex/manifest.json");
+    let text = fs::read_to_string(&manifest).expect("the manifest");
+    fs::write(&manifest, text.replacen("\"good\"", "\"bad\"", 1)).expect("edit the manifest");
+    keyspace.says(
+        "kmig import ex",
+        1,
+        &["manifest.json", "not as it was written"],
+    );
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_and_doubles_no_list() {
+    if !available() {
+        return;
+    }
+    let source = Space::new(shared());
+    fill(&source, 40);
+    let keyspace = target(shared(), TABLE);
+    export(&source, &keyspace, "ex");
+    let mut killed = 0;
+    for round in 0..8 {
+        let mut running = keyspace.kmig("kmig import ex --in-flight 1").start();
+        // Killed at another moment each time; where it has begun to write is told by the rows.
+        let wanted = round * 90;
+        while !running.has_ended() {
+            let rows = keyspace.cql("select count(*) from t");
+            if rows.parse::<usize>().expect("a count") >= wanted {
+                break;
+            }
+        }
+        let ended = running.has_ended();
+        let output = running.kill();
+        if ended {
+            assert_eq!(output.code, 0, "{output}");
+            break;
+        }
+        killed += 1;
+    }
+    assert!(killed > 0, "it was never killed");
+    keyspace.says("kmig import ex", 0, &["Imported"]);
+    same(&keyspace, "ex", true);
+    keyspace.says("kmig verify ex", 0, &["are equal"]);
+}
+
+#[test]
+fn a_coordinator_that_dies_is_no_end_of_an_import() {
+    if !available() {
+        return;
+    }
+    let _turn = turn();
+    let cluster = Cluster::start(Options {
+        nodes: 3,
+        ..Options::default()
+    });
+    let source = Space::new(&cluster);
+    fill(&source, 60);
+    let keyspace = target(&cluster, TABLE);
+    export(&source, &keyspace, "ex");
+    let mut running = keyspace.kmig("kmig import ex --in-flight 2").start();
+    cluster_has_rows(&keyspace, &mut || running.has_ended());
+    cluster.kill(2);
+    let output = running.wait();
+    assert_eq!(output.code, 0, "{output}");
+    cluster.restart(2);
+    keyspace.says("kmig verify ex", 0, &["are equal"]);
+}
+
+/// Waits until some row is there, or the import has ended.
+fn cluster_has_rows(keyspace: &Space<'_>, ended: &mut dyn FnMut() -> bool) {
+    while !ended() && keyspace.cql("select p from t limit 1").is_empty() {}
+}
+
+#[test]
+fn a_list_or_counter_in_doubt_is_read_back() {
+    if !available() {
+        return;
+    }
+    let tables = "create table lists (id int primary key, l list<int>, v text); create table counts (id int primary key, n counter);";
+    let source = Space::new(shared());
+    source.cql(tables);
+    source.cql(
+        "insert into lists (id, l, v) values (1, [1, 2], 'a') using timestamp 5;
+         insert into lists (id, l, v) values (2, [3], 'b') using timestamp 5;
+         insert into lists (id, l, v) values (3, [4], 'c') using timestamp 5;
+         update counts set n = n + 7 where id = 1; update counts set n = n + 8 where id = 2; update counts set n = n + 9 where id = 3",
+    );
+    let keyspace = target(shared(), tables);
+    export(&source, &keyspace, "ex");
+    // As a run left it that was killed: one row written, one not, one with what somebody else wrote.
+    keyspace.cql(
+        "update lists using timestamp 5 set l = l + [1, 2], v = 'a' where id = 1;
+         update lists set l = [9] where id = 3;
+         update counts set n = n + 7 where id = 1; update counts set n = n + 1 where id = 3",
+    );
+    keyspace.says("kmig import ex --yes", 1, &["Rejected 2 rows", "rejects"]);
+    let rejects = keyspace.files("ex/rejects");
+    let text: String = rejects
+        .iter()
+        .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+        .collect();
+    assert_eq!(text.matches("hold something else").count(), 2, "{text}");
+    assert_eq!(keyspace.cql("select n from counts where id = 1"), "7");
+    assert_eq!(keyspace.cql("select n from counts where id = 2"), "8");
+    assert_eq!(keyspace.cql("select n from counts where id = 3"), "1");
+    let lists = keyspace.cql("select l from lists where id = 1");
+    let once = source.cql("select l from lists where id = 1");
+    assert_eq!(lists, once);
+}
