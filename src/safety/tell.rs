@@ -42,12 +42,12 @@ fn help(found: &Found<'_>, stops: bool) -> String {
 
 /// What to type where a finding stops a run.
 fn way_on(rule: &Rule) -> String {
-    let belongs = match rule.goes {
+    let goes = match rule.goes {
         Goes::Nowhere | Goes::Declared => String::new(),
-        goes => format!("it belongs {}; ", goes.words()),
+        part => format!("it goes {}; ", part.words()),
     };
     format!(
-        "{belongs}if it is fine here, write above the statement: -- kmig:allow {} because REASON",
+        "{goes}if it is fine here, write above the statement: -- kmig:allow {} because REASON",
         rule.name
     )
 }

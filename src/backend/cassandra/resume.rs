@@ -200,5 +200,5 @@ fn edited(part: &Part, at: usize) -> Error {
     )
     .at(part.place(at))
     .now("nothing more was run; what was sent stands in schema_meta_journal")
-    .next("put the text back that was sent, and the same command; what is to be different belongs into a new migration")
+    .next("put the text back that was sent, and the same command; what is to be different belongs in a new migration")
 }

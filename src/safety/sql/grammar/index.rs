@@ -87,12 +87,26 @@ fn concurrently_text(node: &SyntaxNode) -> String {
 fn with_name(text: &str, table: &Name, named: bool) -> String {
     match named {
         true => text.to_string(),
-        false => text.replacen(
-            "CONCURRENTLY ",
-            &format!("CONCURRENTLY {}_…_idx ", table.name),
-            1,
-        ),
+        false => {
+            let name = format!("CONCURRENTLY {}_{}_idx ", table.name, columns(text));
+            text.replacen("CONCURRENTLY ", &name, 1)
+        }
     }
+}
+
+/// The columns of an index as the server names it after them; an expression is called `expr`.
+fn columns(text: &str) -> String {
+    let list = text.split_once('(').map_or("", |(_, list)| list);
+    let list = list.split(')').next().unwrap_or_default();
+    let names = list.split(',').map(|column| {
+        let word = column.split_whitespace().next().unwrap_or_default();
+        let plain = |c: char| c.is_alphanumeric() || c == '_';
+        match !word.is_empty() && word.chars().all(plain) {
+            true => word,
+            false => "expr",
+        }
+    });
+    names.collect::<Vec<_>>().join("_")
 }
 
 /// A statement with CONCURRENTLY behind one of its keywords.
@@ -179,6 +193,23 @@ pub fn reindex(walk: &mut Walk<'_>, source: &Source<'_>, node: &SyntaxNode) {
         );
         if let Some(name) = name {
             walk.lock(&name, Lock::AccessExclusive);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns;
+
+    #[test]
+    fn columns_give_an_index_its_name() {
+        for (text, name) in [
+            ("create index CONCURRENTLY on users (email);", "email"),
+            ("CREATE INDEX CONCURRENTLY ON t (a, b DESC)", "a_b"),
+            ("CREATE INDEX CONCURRENTLY ON t (lower(a))", "expr"),
+            ("CREATE INDEX CONCURRENTLY ON t USING gin (a)", "a"),
+        ] {
+            assert_eq!(columns(text), name, "{text}");
         }
     }
 }

@@ -70,7 +70,7 @@ table! {
 
     LOAD_LIBRARY = "load-library", NotForMigration, Nowhere,
         "LOAD runs code from a file of the server in this session.",
-        "Remove it; a library that is needed belongs into the server's settings.",
+        "Remove it; a library that is needed belongs in the server's settings.",
         [Example::up("", "load 'auto_explain';")
             .locks(&[])];
 
