@@ -74,7 +74,6 @@ fn no_destruction_of_cql_passes() {
 /// about the statement.
 #[test]
 fn what_is_harmless_passes_in_the_same_places() {
-    let mut spell = Spell::new(seed(), Dialect::Postgres);
     for (dialect, statement, places) in [
         (
             Dialect::Postgres,
@@ -87,6 +86,7 @@ fn what_is_harmless_passes_in_the_same_places() {
             cql::PLACES,
         ),
     ] {
+        let mut spell = Spell::new(seed(), dialect);
         for place in places.iter().filter(|place| place.transparent) {
             for _ in 0..20 {
                 let text = (place.text)(&mut spell, statement);

@@ -167,22 +167,22 @@ pub const PLACES: &[Place] = &[
     Place {
         name: "in a function that a block calls",
         text: performed,
-        transparent: true,
+        transparent: false,
     },
     Place {
         name: "in a function that a function calls",
         text: deep,
-        transparent: true,
+        transparent: false,
     },
     Place {
         name: "in a procedure that is called",
         text: procedure,
-        transparent: true,
+        transparent: false,
     },
     Place {
         name: "in a function that an INSERT calls",
         text: inserted,
-        transparent: true,
+        transparent: false,
     },
     Place {
         name: "in a function that a default calls",
