@@ -55,6 +55,9 @@ pub struct Kept {
     times: Vec<Option<Time>>,
 }
 
+/// An element of a list that lives, and its time.
+type Living = (Vec<u8>, Time);
+
 /// Counts the token of a partition key.
 pub type Token = fn(&[&[u8]]) -> i64;
 
@@ -353,7 +356,7 @@ impl Merge {
         after: &Kept,
         gone: &mut Vec<Deleted>,
     ) -> bool {
-        let living = |kept: &Kept| -> Vec<(Vec<u8>, Time)> {
+        let living = |kept: &Kept| -> Vec<Living> {
             let value = kept.value.as_deref();
             let parts = value.map(|value| wire::list(value).unwrap_or_default());
             let parts = parts.unwrap_or_default().into_iter().zip(&kept.times);
@@ -365,7 +368,7 @@ impl Merge {
                 .collect()
         };
         let (before, after) = (living(before), living(after));
-        let same = |(one, other): (&(Vec<u8>, Time), &(Vec<u8>, Time))| {
+        let same = |(one, other): (&Living, &Living)| {
             one.0 == other.0 && alike(Some(one.1), Some(other.1))
         };
         let begins = before.len() <= after.len() && before.iter().zip(&after).all(same);

@@ -89,7 +89,10 @@ fn below_cql_both_hold_the_same_cells_and_no_new_tombstone() {
     if !available() {
         return;
     }
-    let cluster = Cluster::start(Options::default());
+    let cluster = Cluster::start(Options {
+        nodetool: true,
+        ..Options::default()
+    });
     let source = Space::new(&cluster);
     fill(&source, true);
     // sstabledump ends at an empty boolean.

@@ -428,15 +428,30 @@ pub async fn grants(
     give: bool,
 ) -> Result<Vec<String>> {
     let manifest = &archive.manifest;
-    if cassandra.cluster_name().await? != manifest.source.cluster {
-        if give {
+    let grants = async {
+        match cassandra.cluster_name().await? == manifest.source.cluster {
+            true => cassandra.grants_of(&manifest.keyspace).await.map(Some),
+            false => Ok(None),
+        }
+    };
+    let grants = match grants.await {
+        Ok(Some(grants)) => grants,
+        Ok(None) if give => {
             context.progress.say(
                 "the export comes from another cluster, whose rights are not to be seen from here",
             );
+            return Ok(Vec::new());
         }
-        return Ok(Vec::new());
-    }
-    let grants = cassandra.grants_of(&manifest.keyspace).await?;
+        Ok(None) => return Ok(Vec::new()),
+        // All rows are there: system_auth has its own replicas, and they may be down.
+        Err(error) if !give => {
+            context.progress.say(&format!(
+                "rights on the old keyspace could not be read: {error}"
+            ));
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
     if give {
         for grant in &grants {
             cassandra.grant(grant).await?;

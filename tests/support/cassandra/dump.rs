@@ -8,16 +8,15 @@ use super::cluster::Cluster;
 use super::programs;
 
 impl Cluster {
-    /// Every partition of a table as sstabledump shows it. The node is killed and started again first: what it replays from
-    /// its commit log it writes to files.
+    /// Every partition of some tables as sstabledump shows it, once the node has written all it holds to files. The cluster was
+    /// started with `nodetool`.
     pub fn dump(
         &self,
         node: usize,
         keyspace: &str,
         tables: &[&str],
     ) -> Vec<Vec<serde_json::Value>> {
-        self.kill(node);
-        self.restart(node);
+        self.nodetool(node, &["flush", keyspace]);
         tables
             .iter()
             .map(|table| self.dump_table(node, keyspace, table))
