@@ -134,7 +134,8 @@ async fn attempt(
                 (&job.command, &plan),
             )
             .await?;
-            passed(&judgement)?;
+            walk.allowed = passed(&judgement)?;
+            walk.judged = Some(plan.clone());
             show(context, &judgement.unneeded());
             walk.pass(context, set, database, history.as_ref(), &plan, job)
                 .await?;
@@ -197,6 +198,8 @@ struct Walk<'a> {
     noted: bool,
     /// Allowances that the plan needs and that are not journaled.
     allowed: Vec<Allowed<'a>>,
+    /// The plan that was judged last.
+    judged: Option<Plan>,
     /// The plan that was agreed to.
     agreed: Option<Plan>,
     /// The plan that the gate was open for.
@@ -297,15 +300,13 @@ async fn locked<'a>(
         // What was agreed to before the session was lost is not asked again, unless there is more to it now.
         let agreed = |before: &Plan| plan.steps.iter().all(|step| covers(before, step));
         if !walk.agreed.as_ref().is_some_and(agreed) {
-            let judgement = judged(
-                context,
-                set,
-                database,
-                history.as_ref(),
-                (&job.command, &plan),
-            )
-            .await?;
-            walk.allowed = passed(&judgement)?;
+            // The same plan is not judged twice: the questions to the server take round trips.
+            if walk.judged.as_ref() != Some(&plan) {
+                let asked = (&job.command, &plan);
+                let judgement = judged(context, set, database, history.as_ref(), asked).await?;
+                walk.allowed = passed(&judgement)?;
+                walk.judged = Some(plan.clone());
+            }
             (job.consent)(&plan)?;
             walk.agreed = Some(plan.clone());
         }
