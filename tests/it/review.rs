@@ -196,7 +196,7 @@ fn an_executor_that_another_has_overtaken_records_nothing() {
     // The build gives the lock away, in no transaction that could hold on to it, and then waits for an old snapshot.
     case.project.write(
         "migrations/core/002_x/up.sql",
-        "create index concurrently t_a on t (away(a));\ncreate table x ();",
+        "-- kmig:allow unknown-call because test\ncreate index concurrently t_a on t (away(a));\ncreate table x ();",
     );
     let mut old = Hold::new(
         &case,
@@ -212,7 +212,7 @@ fn an_executor_that_another_has_overtaken_records_nothing() {
     expect("the first", first.wait(), 6, &texts);
     assert_eq!(case.picture(), before);
     other.end();
-    case.says("kmig up", 0, &["002_x/up.sql:1:1", "has taken effect"]);
+    case.says("kmig up", 0, &["002_x/up.sql:2:1", "has taken effect"]);
     assert_eq!(
         case.sql("select indisvalid, to_regclass('x') is not null from pg_index where indexrelid = 't_a'::regclass"),
         "t|t"
