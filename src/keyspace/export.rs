@@ -16,6 +16,7 @@ use crate::error::{Error, Exit, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Bytes of values that one file holds in memory before they become a row group.
@@ -23,6 +24,9 @@ const GROUP: usize = 4 << 20;
 
 /// How many pieces a range is cut into where the servers cannot read it in one go.
 const CUT: usize = 8;
+
+/// How long the other ranges are given to end where one has failed.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What is told while it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -59,6 +63,15 @@ pub struct Export<'a> {
     pub progress: &'a dyn Fn(Done),
     /// Told of trouble that passed.
     pub tell: &'a dyn Fn(String),
+}
+
+/// What the ranges that are read at once share.
+struct Shared {
+    done: RefCell<Done>,
+    /// The schema's version when the tables were last seen to be as they were planned.
+    version: Cell<Uuid>,
+    /// Whether one of them has failed: the others end at their next page.
+    failed: Cell<bool>,
 }
 
 /// A table that is read.
@@ -100,27 +113,41 @@ impl Export<'_> {
             }
         }
         self.sees_all().await?;
-        let done = RefCell::new(done);
-        (self.progress)(*done.borrow());
-        let version = Cell::new(self.look.schema_version);
+        (self.progress)(done);
+        let shared = Shared {
+            done: RefCell::new(done),
+            version: Cell::new(self.look.schema_version),
+            failed: Cell::new(false),
+        };
         let mut running = FuturesUnordered::new();
-        for (planned, left) in owed {
-            let table = Arc::new(self.prepare(planned).await?);
-            for range in left {
-                while running.len() >= self.at_once {
-                    if let Some(ended) = running.next().await {
-                        ended?;
+        let read = async {
+            for (planned, left) in owed {
+                let table = Arc::new(self.prepare(planned).await?);
+                for range in left {
+                    while running.len() >= self.at_once {
+                        if let Some(ended) = running.next().await {
+                            ended?;
+                        }
                     }
+                    let (table, shared) = (table.clone(), &shared);
+                    running.push(async move { self.range(&table, range, shared).await });
                 }
-                let (table, done, version) = (table.clone(), &done, &version);
-                running.push(async move { self.range(&table, range, done, version).await });
             }
-        }
-        while let Some(ended) = running.next().await {
-            ended?;
+            while let Some(ended) = running.next().await {
+                ended?;
+            }
+            Ok(())
+        };
+        let read: Result<()> = read.await;
+        if read.is_err() {
+            // What they have half written goes away with them, and what is whole is sealed.
+            shared.failed.set(true);
+            let ends = async { while running.next().await.is_some() {} };
+            let _ = tokio::time::timeout(FAREWELL, ends).await;
         }
         drop(running);
-        Ok(done.into_inner())
+        read?;
+        Ok(shared.done.into_inner())
     }
 
     async fn prepare<'t>(&self, planned: &'t Planned) -> Result<Table<'t>> {
@@ -158,23 +185,17 @@ impl Export<'_> {
     }
 
     /// Reads one range into its files and seals it.
-    async fn range(
-        &self,
-        table: &Table<'_>,
-        range: TokenRange,
-        done: &RefCell<Done>,
-        version: &Cell<Uuid>,
-    ) -> Result<()> {
+    async fn range(&self, table: &Table<'_>, range: TokenRange, shared: &Shared) -> Result<()> {
         let mut clock = Clock::default();
         let (mut rows, mut statics) = (None, None);
         for reading in &table.parts {
-            let file = self.file(table, reading, range, done, &mut clock).await?;
+            let file = self.file(table, reading, range, shared, &mut clock).await?;
             match reading.part {
                 Part::Rows => rows = Some(file),
                 Part::Statics => statics = Some(file),
             }
         }
-        self.unchanged(version).await?;
+        self.unchanged(&shared.version).await?;
         let rows = rows.ok_or_else(|| Error::failed("a table has no rows part"))?;
         let sealed = Range {
             tokens: range,
@@ -186,7 +207,7 @@ impl Export<'_> {
         let (shard, planned) = (self.shard.clone(), table.planned.clone());
         blocking(move || shard.seal_range(&planned, &sealed)).await?;
         let now = {
-            let mut done = done.borrow_mut();
+            let mut done = shared.done.borrow_mut();
             done.ranges += 1;
             *done
         };
@@ -200,13 +221,13 @@ impl Export<'_> {
         table: &Table<'_>,
         reading: &Reading,
         range: TokenRange,
-        done: &RefCell<Done>,
+        shared: &Shared,
         clock: &mut Clock,
     ) -> Result<RangeFile> {
         // Read in one go, unless replicas cannot.
         let mut pieces = vec![range];
         loop {
-            let read = self.pieces(table, reading, range, &mut pieces, done, clock);
+            let read = self.pieces(table, reading, range, &mut pieces, shared, clock);
             if let Some(file) = read.await? {
                 return Ok(file);
             }
@@ -220,7 +241,7 @@ impl Export<'_> {
         reading: &Reading,
         range: TokenRange,
         pieces: &mut Vec<TokenRange>,
-        done: &RefCell<Done>,
+        shared: &Shared,
         clock: &mut Clock,
     ) -> Result<Option<RangeFile>> {
         let (shard, planned) = (self.shard.clone(), table.planned.clone());
@@ -271,13 +292,16 @@ impl Export<'_> {
                 let (wrote, next) = tokio::join!(write, next);
                 writer = wrote?;
                 let now = {
-                    let mut done = done.borrow_mut();
+                    let mut done = shared.done.borrow_mut();
                     done.rows += rows;
                     done.bytes += bytes;
                     done.at_once = self.throttle.allowed();
                     *done
                 };
                 (self.progress)(now);
+                if shared.failed.get() {
+                    return Err(Error::failed("another range could not be read"));
+                }
                 fetched = match next {
                     None => break,
                     Some(Ok(fetched)) => fetched,
