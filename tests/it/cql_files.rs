@@ -344,13 +344,16 @@ fn unusual_files_work() {
         ),
         (
             "migrations/core/005_told/up.cql",
-            "// kmig:done-when SELECT b FROM a WHERE b = 4\nINSERT INTO a (b, d) VALUES (4, uuid());\n-- kmig:done-when SELECT b FROM a\nCREATE TABLE x LIKE a;",
+            "// kmig:done-when SELECT b FROM a WHERE b = 4\nINSERT INTO a (b, d) VALUES (4, uuid());\n-- kmig:done-when SELECT b FROM a\n-- kmig:allow not-understood because test\nCREATE TABLE x LIKE a;",
         ),
         (
             "migrations/core/005_told/check.cql",
             "SELECT b FROM a WHERE b = 4",
         ),
-        ("migrations/V6__six.cql", "DROP TABLE a"),
+        (
+            "migrations/V6__six.cql",
+            "-- kmig:allow drop-table because test\nDROP TABLE a",
+        ),
         ("migrations/V7__seven.sql", "SELECT 1"),
     ]);
     expect(
