@@ -80,7 +80,7 @@ fn a_standby_that_lacks_records_stops_the_run() {
     fail_over(&primary, &standby, &line);
     drop(gate);
     let texts = [
-        "the server that took over has not got the last 2 of the transactions",
+        "the server that took over has not got the last 3 of the transactions",
         "nothing was run there",
         "then kmig up",
     ];
