@@ -4,21 +4,18 @@ use super::came_back;
 use super::context::Context;
 use super::gate::{self, Gate};
 use super::safety::{Allowed, judged, passed, show};
+use super::told::{again, told};
 use crate::backend::{Backend, Database, Entry};
-use crate::error::{Error, Exit, Result, SAME};
+use crate::error::{Error, Result};
 use crate::execute::{self, Around, Report};
-use crate::gate::{Demand, Side, Verdict};
+use crate::gate::{Demand, Verdict};
 use crate::plan::history::{Applied, History};
 use crate::plan::refusal::Refusal;
-use crate::plan::state::{Due, SchemaState};
 use crate::plan::version::Version;
 use crate::plan::{App, Command, Plan, Step, plan};
-use crate::report::status::next;
-use crate::report::{Answer, count, object};
+use crate::report::Answer;
 use crate::settings::duration;
 use crate::source::MigrationSet;
-use serde_json::json;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// An override that is journaled before anything runs under it.
@@ -114,7 +111,7 @@ async fn attempt(
         return match job.gate {
             Some(gate) => {
                 let history = history.as_ref();
-                shown_gate(context, set, database, history, &plan, gate.side, answer).await
+                gate::shown(context, set, database, history, &plan, gate.side, answer).await
             }
             None => Ok(answer),
         };
@@ -459,31 +456,6 @@ fn floor(history: Option<&History>, app: &App, command: &Command) -> Option<Opti
     }
 }
 
-/// Adds how the gate of a plan stands now to what is shown of it.
-pub async fn shown_gate(
-    context: &Context,
-    set: &MigrationSet,
-    database: &mut Database,
-    history: Option<&History>,
-    plan: &Plan,
-    side: Side,
-    mut answer: Answer,
-) -> Result<Answer> {
-    let Some(history) = history else {
-        return Ok(answer);
-    };
-    let Some(demand) = gate::demand(context, set, database, history, plan, side).await? else {
-        return Ok(answer);
-    };
-    let verdict = gate::look(database, &demand).await?;
-    answer.text = format!(
-        "{}\n\n{}",
-        answer.text,
-        crate::report::gate::lines(&verdict).join("\n")
-    );
-    Ok(answer.with("gate", crate::report::gate::document(&verdict)))
-}
-
 /// Whether the batch of a plan was recorded by this run, before its session was lost.
 fn began(before: &Plan, now: &Plan) -> bool {
     match (&before.batch, &now.batch) {
@@ -520,93 +492,8 @@ fn decide(
     plan(set, history, app, command).map_err(Refusal::error)
 }
 
-/// An error of a run that says nothing of how to go on: the same command continues.
-fn again(error: Error, verb: &str) -> Error {
-    match (&error.next, error.exit) {
-        (Some(next), _) => {
-            let next = next.replace(SAME, &format!("kmig {verb}"));
-            error.next(next)
-        }
-        (None, Exit::Failed) => {
-            // What the machine or the session ran out of is no fault of the file.
-            let machine = error.server.as_ref().is_some_and(|server| {
-                ["08", "53", "57P", "58"]
-                    .iter()
-                    .any(|class| server.code.starts_with(class))
-            });
-            let place = error.place.as_ref().filter(|_| !machine);
-            let place = place.map(|place| place.path.clone());
-            let mend = place.map_or_else(String::new, |path| format!("mend {path}, then "));
-            error.next(format!(
-                "{mend}kmig {verb}, which continues where it stopped"
-            ))
-        }
-        (None, _) => error.next(format!("kmig {verb}, which continues where it stopped")),
-    }
-}
-
 fn warn(context: &Context, plan: &Plan) {
     for warning in &plan.warnings {
         context.progress.say(warning);
-    }
-}
-
-/// What a person is told at the end: what was run, or that there was nothing to run.
-fn told(
-    job: &Job<'_>,
-    ran: Option<&Report>,
-    set: &MigrationSet,
-    history: Option<&History>,
-    context: &Context,
-) -> Answer {
-    let due = SchemaState::compare(set, history).due();
-    let Some(report) = ran else {
-        let what = match job.command {
-            Command::Bootstrap => "Already bootstrapped: every migration is executed.",
-            Command::Up(_) => "Nothing new.",
-            Command::Finish => "Nothing is pending.",
-            Command::Undo => "Nothing to take back: no batch is pending.",
-        };
-        return answer(what, &Report::default(), due, context);
-    };
-    let what = match job.command {
-        Command::Bootstrap => "Bootstrapped",
-        Command::Up(_) => "Expanded",
-        Command::Finish => "Finished",
-        Command::Undo => "Taken back",
-    };
-    let migrations: BTreeSet<&String> = report.parts.iter().map(|(name, _)| name).collect();
-    let what = if report.parts.is_empty() {
-        format!("{what}: nothing had to be run; the application version is recorded.")
-    } else {
-        format!(
-            "{what} {}: {}.",
-            count(migrations.len(), "migration"),
-            count(report.statements, "statement")
-        )
-    };
-    answer(&what, report, due, context)
-}
-
-fn answer(what: &str, report: &Report, due: Due, context: &Context) -> Answer {
-    let style = context.terminal.style;
-    let text = match due {
-        Due::Nothing => what.to_string(),
-        due => format!("{what}\n{}", next(due, style)),
-    };
-    let parts: Vec<_> = report
-        .parts
-        .iter()
-        .map(|(migration, part)| json!({ "migration": migration, "part": part.name() }))
-        .collect();
-    Answer {
-        exit: Exit::Done,
-        text,
-        document: object(json!({
-            "message": what,
-            "parts": parts,
-            "statements": report.statements,
-            "due": { "code": due.exit() as u8, "command": due.command() },
-        })),
     }
 }

@@ -8,7 +8,7 @@ use crate::gate::{
 };
 use crate::plan::Plan;
 use crate::plan::history::History;
-use crate::report::gate as report;
+use crate::report::{Answer, gate as report};
 use crate::settings::{Replicas, duration};
 use crate::source::MigrationSet;
 use serde_json::json;
@@ -114,7 +114,7 @@ pub async fn demand(
         seen,
         last_seen: last
             .into_iter()
-            .map(|(name, at)| (name, shown(at)))
+            .map(|(name, at)| (name, clock(at)))
             .collect(),
         ignore: settings.gate.ignore.clone(),
         old_roles: settings.gate.old_roles.clone(),
@@ -128,7 +128,7 @@ pub async fn demand(
     }))
 }
 
-fn shown(micros: i64) -> String {
+fn clock(micros: i64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
         .ok()
@@ -144,6 +144,27 @@ pub async fn look(database: &mut Database, demand: &Demand) -> Result<Verdict> {
         ..Looks::default()
     };
     Ok(judge(demand, &evidence, None, looks))
+}
+
+/// Adds how the gate of a plan stands now to what is shown of it.
+pub async fn shown(
+    context: &Context,
+    set: &MigrationSet,
+    database: &mut Database,
+    history: Option<&History>,
+    plan: &Plan,
+    side: Side,
+    mut answer: Answer,
+) -> Result<Answer> {
+    let Some(history) = history else {
+        return Ok(answer);
+    };
+    let Some(demand) = demand(context, set, database, history, plan, side).await? else {
+        return Ok(answer);
+    };
+    let verdict = look(database, &demand).await?;
+    answer.text = format!("{}\n\n{}", answer.text, report::lines(&verdict).join("\n"));
+    Ok(answer.with("gate", report::document(&verdict)))
 }
 
 /// Looks once more, for who was let through before.

@@ -20,6 +20,7 @@ mod plan;
 mod reset;
 mod safety;
 mod status;
+mod told;
 mod undo;
 mod up;
 mod verify;

@@ -1,7 +1,7 @@
 //! `kmig plan`.
 
 use super::context::Context;
-use super::engine::shown_gate;
+use super::gate;
 use super::safety::{judged, passed, show};
 use super::up::{Stage, options, stage};
 use crate::backend::Backend;
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, planned: Planned, up: &UpArgs) -> Result<Ans
         Command::Bootstrap | Command::Up(_) => return Ok(answer),
     };
     let history = history.as_ref();
-    shown_gate(
+    gate::shown(
         context,
         &set,
         &mut database,

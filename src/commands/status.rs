@@ -1,7 +1,7 @@
 //! `kmig status` and `kmig list`.
 
 use super::context::Context;
-use super::engine::shown_gate;
+use super::gate;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::gate::Side;
@@ -68,7 +68,7 @@ async fn show(context: &Context, exit_code: bool, page: bool) -> Result<Answer> 
         return Ok(answer);
     };
     let seen = answer.clone();
-    shown_gate(
+    gate::shown(
         context,
         &set,
         &mut database,

@@ -49,13 +49,13 @@ fn piece(kind: usize, x: usize, b: usize) -> Piece {
             "drop index concurrently i{x};",
         ],
         3 => [
-            "create unique index concurrently if not exists u{x} on public.{b} (id);",
+            "-- kmig:allow unique-index because of the walk\ncreate unique index concurrently if not exists u{x} on public.{b} (id);",
             "",
             "",
             "drop index concurrently u{x};",
         ],
         4 => [
-            "copy log from stdin;\nfirst {x}\nsecond {x}\n\\.",
+            "-- kmig:allow locks-with-work because of the walk\ncopy log from stdin;\nfirst {x}\nsecond {x}\n\\.",
             "",
             "",
             "delete from log where line in ('first {x}', 'second {x}');",
@@ -75,13 +75,13 @@ fn piece(kind: usize, x: usize, b: usize) -> Piece {
         ],
         8 => ["vacuum (analyze) public.{b};", "", "vacuum public.{b};", ""],
         9 => [
-            "do $$ begin insert into log values ('done {x}'); end $$;",
+            "-- kmig:allow locks-with-work because of the walk\ndo $$ begin insert into log values ('done {x}'); end $$;",
             "",
             "insert into log values ('finished {x}');",
             "delete from log where line = 'done {x}';",
         ],
         10 => [
-            "set search_path to side, public;\ncreate index concurrently s{x} on {b} (id);\ninsert into log select 'side {x} ' || count(*) from {b};\nreset search_path;",
+            "set search_path to side, public;\ncreate index concurrently s{x} on {b} (id);\n-- kmig:allow locks-with-work because of the walk\ninsert into log select 'side {x} ' || count(*) from {b};\nreset search_path;",
             "",
             "",
             "delete from log where line like 'side {x} %';\ndrop index concurrently side.s{x};",
@@ -99,7 +99,7 @@ fn piece(kind: usize, x: usize, b: usize) -> Piece {
             "drop view v{x};\ndrop function f{x}();",
         ],
         13 => [
-            "create materialized view m{x} as select id from {b};\ncreate unique index on m{x} (id);\nrefresh materialized view concurrently m{x};",
+            "-- kmig:allow locks-with-work because of the walk\ncreate materialized view m{x} as select id from {b};\ncreate unique index on m{x} (id);\n-- kmig:allow locks-with-work because of the walk\nrefresh materialized view concurrently m{x};",
             "",
             "drop materialized view m{x};",
             "drop materialized view m{x};",
