@@ -336,7 +336,7 @@ fn unusual_files_work() {
         ),
         (
             "migrations/core/003_no_end/up.sql",
-            "not CQL, and not asked for",
+            "create table not_cql_and_not_asked_for ();",
         ),
         (
             "migrations/core/004_batch/backfill.cql",
