@@ -307,11 +307,6 @@ pub(super) fn unconfirmed(part: &Part, at: usize) -> Error {
     .next("mend its kmig:done-when, or the rows that it asks for, then the same command, which asks it again")
 }
 
-/// A number of statements as microseconds.
-pub(super) fn ordinal(statements: usize) -> i64 {
-    i64::try_from(statements).unwrap_or(i64::MAX)
-}
-
 /// Whether a statement writes rows.
 pub(super) fn writes(act: &Act) -> bool {
     matches!(act, Act::Write(_) | Act::Batch(_) | Act::Truncate { .. })

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::machine;
 use crate::source::Part;
 use scylla::statement::Consistency;
+use std::slice::from_ref;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -161,11 +162,11 @@ impl Cassandra {
             let members = members.map_err(unsettled)?;
             let found = found?;
             self.sighted = sighted;
-            let at_home: Vec<Member> = members.into_iter().filter(|one| one.id == home).collect();
-            if let (Proof::Done, [_]) = (
-                self.proved(&claim, intent, taken, &at_home, &[found]),
-                at_home.as_slice(),
-            ) {
+            let at_home = members.iter().find(|member| member.id == home);
+            if let Some(member) = at_home
+                && let Proof::Done =
+                    self.proved(&claim, intent, taken, from_ref(member), from_ref(&found))
+            {
                 return Ok(Proof::Done);
             }
         }

@@ -60,7 +60,7 @@ impl Cassandra {
         // A conditional write takes its time from Paxos, a counter none at all. One of its own goes before.
         let timeless = statement.act.conditional() || counts(&statement.act);
         let first = intent.write_time.filter(|_| !timeless);
-        let first = first.map(|first| first + super::apply::ordinal(at - intent.from));
+        let first = first.map(|first| first + super::intent::ordinal(at - intent.from));
         let timeout = self.ddl_timeout(statement);
         let mut pause = Duration::from_millis(50);
         for tried in 0..TRIES_MAX {
@@ -68,7 +68,7 @@ impl Cassandra {
                 lease.check(timeout.min(self.options.lease / 2)).await?;
             }
             let later = match crate::cql::holds_list(&part.file.text, statement) {
-                true => super::apply::ordinal(tried),
+                true => super::intent::ordinal(tried),
                 false => 0,
             };
             let how = How {

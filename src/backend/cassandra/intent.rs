@@ -101,7 +101,7 @@ impl Intent {
 
     /// The time of the last of its writes, repeats in this run included.
     pub fn last_write_time(&self) -> Option<i64> {
-        let more = super::apply::ordinal(self.to - self.from) + LATER;
+        let more = ordinal(self.to - self.from) + LATER;
         self.write_time.map(|time| time + more)
     }
 
@@ -137,6 +137,11 @@ impl Intent {
             None => statement.span.of(text).to_string(),
         }
     }
+}
+
+/// A number of statements as microseconds.
+pub(super) fn ordinal(statements: usize) -> i64 {
+    i64::try_from(statements).unwrap_or(i64::MAX)
 }
 
 /// The id that a table or view is made with: its own, or a new one, which is used once (traps C2).
