@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 
 mod holds;
 mod refuse;
+mod run;
 
 pub use holds::holds;
 pub use refuse::refuse;
+pub use run::{Sent, joins, taken};
 
 /// What must be so once a statement has taken effect.
 #[derive(Debug, Clone, PartialEq)]

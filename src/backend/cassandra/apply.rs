@@ -1,24 +1,19 @@
-//! Runs units: an intent before each statement, proof of its effect after it, its record with the next intent.
+//! Runs units: an intent before each statement or run of statements, proof of the effect of each after it, their record with
+//! the next intent.
 
 use super::Cassandra;
 use super::ddl::Failure;
 use super::intent::Intent;
 use super::journal::{self, Line};
 use super::pending::Pending;
+use super::share::{cut, group, repeatable, schema_changes, until, writes};
 use crate::backend::{Event, Halt};
-use crate::cql::{Act, Statement};
+use crate::cql::Statement;
 use crate::error::{Error, Result};
 use crate::gate::Demand;
-use crate::plan::history::Progress;
 use crate::plan::schedule::Unit;
 use crate::source::{Part, PartKind};
 use serde_json::json;
-
-/// So many writes share an intent at most: they are repeated together after a crash.
-const WRITES_MAX: usize = 64;
-
-/// So many bytes of them do.
-const BYTES_MAX: usize = 64 * 1024;
 
 impl Cassandra {
     /// Runs all units in order; see [`crate::backend::Backend::apply`].
@@ -31,7 +26,7 @@ impl Cassandra {
     ) -> Result<(), Halt> {
         let mut pending = Pending::default();
         let mut done = 0;
-        (self.next, self.sighted) = (None, None);
+        (self.next, self.sighted) = (Vec::new(), None);
         let ran = self
             .all(units, (batch, gate), (&mut pending, &mut done), tell)
             .await;
@@ -77,13 +72,19 @@ impl Cassandra {
                 at += 1;
                 continue;
             };
-            let together = group(&units[at..]);
+            // What an earlier run was sending is settled as it was sent.
+            let open = self.left_open(first)?;
+            let together = match &open {
+                Some(open) => until(&units[at..], open.to),
+                None => group(&units[at..], &self.recorder.names.keyspace),
+            };
             let last = &units[at + together - 1];
-            let unit = Unit {
+            let mut unit = Unit {
                 range: first.range.start..last.range.end,
                 then: last.then,
                 ..first.clone()
             };
+            at += together;
             let destructive = matches!(unit.kind, PartKind::Finish | PartKind::Undo);
             if let Some(demand) = gate.filter(|_| destructive) {
                 self.last_look(demand).await?;
@@ -93,12 +94,12 @@ impl Cassandra {
                     *done += self.flush(pending, tell).await?;
                 }
             } else {
-                self.next = units.get(at + together).and_then(schema_change).cloned();
-                self.unit(&unit, (part, statement), batch, (pending, done), tell)
+                self.next = schema_changes(&units[at..], &self.recorder.names.keyspace);
+                unit = self
+                    .unit(unit, (part, open), batch, (pending, done), tell)
                     .await?;
             }
-            self.did(pending, &unit, together, batch)?;
-            at += together;
+            self.did(pending, &unit, unit.range.len(), batch)?;
             if writes(&statement.act) {
                 // kmig's own requests move counters too: they are held against the next look.
                 self.looked = None;
@@ -111,61 +112,104 @@ impl Cassandra {
         Ok(())
     }
 
-    /// Runs one unit of statements: one, or several writes.
+    /// Runs one unit: a statement, or several that share an intent. What of it is to be recorded is returned: not what an
+    /// earlier run had done already.
     async fn unit<'a>(
         &mut self,
-        unit: &Unit<'a>,
-        (part, statement): (&'a Part, &Statement),
+        mut unit: Unit<'a>,
+        (part, open): (&'a Part, Option<Intent>),
         batch: i64,
         (pending, done): (&mut Pending<'a>, &mut usize),
         tell: &mut dyn FnMut(Event),
-    ) -> Result<()> {
+    ) -> Result<Unit<'a>> {
         let run = self.options.run.to_string();
         let mut intent = Intent::new(unit.kind, part, unit.range.clone(), &run);
-        let left = self.left_open(unit)?;
-        let resumed = left.is_some();
-        if let Some(left) = left {
+        let resumed = open.is_some();
+        if let Some(open) = open {
             self.sighted = None;
             // What was recorded before comes first: what is settled now is its follower.
             *done += self.flush(pending, tell).await?;
-            if self.settled(unit, part, statement, &left, tell).await? {
-                return Ok(());
+            let there = self.settled(&unit, part, &open, tell).await?;
+            if there == unit.range.len() {
+                return Ok(unit);
             }
-            intent.take_over(&left, part);
+            if there > 0 {
+                let (before, rest) = cut(&unit, unit.range.start + there);
+                self.did(pending, &before, there, batch)?;
+                intent = Intent::new(unit.kind, part, rest.range.clone(), &run);
+                unit = rest;
+            }
+            intent.take_over(&open, part);
         }
+        let statements = part.cql.get(unit.range.clone()).unwrap_or_default();
+        let Some(statement) = statements.first() else {
+            return Ok(unit);
+        };
         let sent = if writes(&statement.act) {
             if intent.write_time.is_none() {
                 intent.write_time = Some(self.next_write_time().await?);
             }
             let last = intent.last_write_time();
             self.last_write = self.last_write.max(last.unwrap_or_default());
-            let (recorded, lines) = self.intend(unit, &intent, batch, pending, tell).await?;
+            let (recorded, lines) = self.intend(&unit, &intent, batch, pending, tell).await?;
             *done += recorded;
             self.journal(&lines).await?;
-            self.write_rows(unit, part, &intent, tell).await
+            self.write_rows(&unit, part, &intent, tell).await
         } else {
-            self.picture(part, statement, &mut intent).await?;
-            let (recorded, lines) = self.intend(unit, &intent, batch, pending, tell).await?;
+            self.picture(part, &mut intent).await?;
+            let (recorded, lines) = self.intend(&unit, &intent, batch, pending, tell).await?;
             *done += recorded;
             // The intent in the state is what a resume goes by: the journal's line need not be there first.
             let (sender, recorder) = (self.sender.clone(), self.recorder.clone());
             let (noted, sent) = tokio::join!(
                 journal::write(&sender, &recorder, &run, &lines),
-                self.change_schema(part, statement, &intent, resumed, tell)
+                self.change_each(part, &intent, resumed, tell)
             );
-            tell(Event::Statement);
             match noted {
                 Err(error) if sent.is_ok() => Err(error.into()),
                 _ => sent,
             }
         };
         match sent {
-            Ok(()) => self.confirmed(unit, part, statement, intent).await,
+            Ok(()) => {
+                self.confirmed(&unit, part, statement, intent).await?;
+                Ok(unit)
+            }
             Err(failure) => {
-                self.gave_up(unit, batch, failure, pending, done, tell)
-                    .await
+                let error = self
+                    .gave_up(
+                        &unit,
+                        (part, &intent),
+                        batch,
+                        failure,
+                        (pending, done),
+                        tell,
+                    )
+                    .await;
+                Err(error)
             }
         }
+    }
+
+    /// Sends statements that change the schema, each once the one before it is proved.
+    async fn change_each(
+        &mut self,
+        part: &Part,
+        intent: &Intent,
+        mut resumed: bool,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
+        for at in intent.from..intent.to {
+            let sent = self.change_schema(part, at, intent, resumed, tell).await;
+            sent.map_err(|failure| Failure {
+                at: Some(at),
+                ..failure
+            })?;
+            tell(Event::Statement);
+            // An earlier run has sent none of those behind it: they were to wait for its proof.
+            resumed = false;
+        }
+        Ok(())
     }
 
     /// Asks the `done-when` of a statement that was taken.
@@ -225,39 +269,59 @@ impl Cassandra {
         Ok(recorded)
     }
 
-    /// A statement failed. The writes before it that share its intent are done; where nobody is in doubt about it, its
-    /// intent is closed, so that its file may be mended.
+    /// A statement failed, and why is returned. Those before it that share its intent are done; where nobody is in doubt
+    /// about it, its intent is closed, so that its file may be mended.
     async fn gave_up<'a>(
         &mut self,
         unit: &Unit<'a>,
+        (part, intent): (&'a Part, &Intent),
         batch: i64,
         failure: Failure,
-        pending: &mut Pending<'a>,
-        done: &mut usize,
+        (pending, done): (&mut Pending<'a>, &mut usize),
         tell: &mut dyn FnMut(Event),
-    ) -> Result<()> {
+    ) -> Error {
         let Failure { error, certain, at } = failure;
-        if !certain || error.lost {
-            return Err(error);
+        let writes_rows = intent.write_time.is_some();
+        // Rows in doubt are written again together: they have their times from the intent.
+        if error.lost || !certain && writes_rows {
+            return error;
         }
         let mut failed = unit.clone();
         if let Some(at) = at.filter(|at| *at > unit.range.start) {
-            let prefix = Unit {
-                range: unit.range.start..at,
-                then: Progress::after(unit.migration, unit.kind, at),
-                ..unit.clone()
-            };
-            self.did(pending, &prefix, prefix.range.len(), batch)?;
-            failed.range.start = at;
+            let (before, rest) = cut(unit, at);
+            if let Err(error) = self.did(pending, &before, before.range.len(), batch) {
+                return error;
+            }
+            failed = rest;
         }
-        // The first error is what the user needs; an intent that stays open is settled at the next run.
+        // The first error is what the user needs; an intent that stays open is settled at the next run. Where what was
+        // recorded is another executor's, it is looked again.
+        let told = |later: Error| if later.lost { later } else { error.clone() };
+        if !certain {
+            if failed.range.start > unit.range.start {
+                let mut left = Intent::new(unit.kind, part, failed.range.clone(), &intent.run);
+                left.take_over(intent, part);
+                match self.intend(&failed, &left, batch, pending, tell).await {
+                    Ok((more, lines)) => {
+                        *done += more;
+                        if let Err(later) = self.journal(&lines).await {
+                            return told(later);
+                        }
+                    }
+                    Err(later) => return told(later),
+                }
+            }
+            return error;
+        }
         match self.flush(pending, tell).await {
             Ok(more) => *done += more,
-            Err(lost) if lost.lost => return Err(lost),
-            Err(_) => return Err(error),
+            Err(later) => return told(later),
         }
         let id = &unit.migration.id;
-        let applied = self.row(id)?;
+        let applied = match self.row(id) {
+            Ok(applied) => applied,
+            Err(later) => return later,
+        };
         let mut line = Line::of("failed", &failed, batch);
         line.detail = Some(json!({ "message": error.message }).to_string());
         let closed = self.recorder.failed(id, &applied);
@@ -265,12 +329,9 @@ impl Cassandra {
             Ok(()) => {
                 self.open.remove(id);
             }
-            // What was refused may be what another executor has done since: it is looked again.
-            Err(lost) if lost.lost => return Err(lost),
-            // The first error is what the user needs; an intent that stays open is settled at the next run.
-            Err(_) => {}
+            Err(later) => return told(later),
         }
-        Err(error)
+        error
     }
 
     /// The intent that an earlier run left open for the statement that a unit begins with.
@@ -305,54 +366,4 @@ pub(super) fn unconfirmed(part: &Part, at: usize) -> Error {
     .at(part.place(at))
     .now("it is journaled as sent, and is not sent again")
     .next("mend its kmig:done-when, or the rows that it asks for, then the same command, which asks it again")
-}
-
-/// Whether a statement writes rows.
-pub(super) fn writes(act: &Act) -> bool {
-    matches!(act, Act::Write(_) | Act::Batch(_) | Act::Truncate { .. })
-}
-
-/// The change of the schema that a unit begins with, where nothing is asked before it whether it is to be passed over.
-fn schema_change<'a>(unit: &Unit<'a>) -> Option<&'a Act> {
-    let part = unit.part.filter(|_| !unit.lenient)?;
-    let statement = part.cql.get(unit.range.clone())?.first()?;
-    Some(&statement.act).filter(|act| !writes(act))
-}
-
-/// Whether a repeat of a statement writes the same cells again, and nothing else.
-pub(super) fn repeatable(statement: &Statement) -> bool {
-    let act = &statement.act;
-    matches!(act, Act::Write(_) | Act::Batch(_))
-        && statement.directives.done_when.is_none()
-        && !act.conditional()
-        && !act.timed()
-        && act
-            .writes()
-            .iter()
-            .all(|write| write.unrepeatable.is_empty())
-}
-
-/// How many of the next units are writes of one part that may share an intent.
-fn group(units: &[Unit<'_>]) -> usize {
-    let Some(first) = units.first() else {
-        return 0;
-    };
-    let mut bytes = 0;
-    let mut together = 0;
-    for unit in units.iter().take(WRITES_MAX) {
-        let same =
-            unit.kind == first.kind && unit.migration.id == first.migration.id && !unit.lenient;
-        let found = unit.part.and_then(|part| part.cql.get(unit.range.clone()));
-        let found = found.unwrap_or_default();
-        bytes += found
-            .iter()
-            .map(|statement| statement.span.end - statement.span.start)
-            .sum::<usize>();
-        if !same || found.is_empty() || bytes > BYTES_MAX || !found.iter().all(repeatable) {
-            break;
-        }
-        together += 1;
-    }
-    // What cannot be shared has an intent of its own.
-    together.max(1)
 }

@@ -54,12 +54,14 @@ impl Cassandra {
     pub(super) async fn change_schema(
         &mut self,
         part: &Part,
-        statement: &Statement,
+        at: usize,
         intent: &Intent,
         resumed: bool,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
-        let at = intent.from;
+        let Some(statement) = part.cql.get(at) else {
+            return Ok(());
+        };
         let text = intent.sent(part, at);
         let mut doubt: Option<Fault> = None;
         let mut tries = 0;
@@ -84,7 +86,7 @@ impl Cassandra {
                 Some(fault) if fault.kind == Kind::Refused => {
                     // What was sent before may have been taken after all, and this repeat refused for it.
                     self.quiet(doubt.is_some(), tell).await?;
-                    let proof = self.effect(part, statement, intent, false, tell).await?;
+                    let proof = self.effect(part, at, intent, false, tell).await?;
                     return match proof {
                         Proof::Done => Ok(()),
                         _ => Err(self.refused(fault, part, at, &statement.act)),
@@ -99,7 +101,7 @@ impl Cassandra {
                 fault => {
                     tries += 1;
                     let taken = fault.is_none();
-                    let proof = self.effect(part, statement, intent, taken, tell).await?;
+                    let proof = self.effect(part, at, intent, taken, tell).await?;
                     match (proof, fault) {
                         (Proof::Done, _) => return Ok(()),
                         (_, None) => return Err(without_effect(part, at).into()),
@@ -129,14 +131,17 @@ impl Cassandra {
     async fn effect(
         &mut self,
         part: &Part,
-        statement: &Statement,
+        at: usize,
         intent: &Intent,
         taken: bool,
         tell: &mut dyn FnMut(Event),
     ) -> Result<Proof, Failure> {
+        let Some(statement) = part.cql.get(at) else {
+            return Ok(Proof::NotThere);
+        };
         let claim = claim(&statement.act, &self.recorder.names.keyspace);
         let object = schema::object(&statement.act);
-        let place = part.place(intent.from);
+        let place = part.place(at);
         let unsettled = |error: Error| {
             Error {
             place: Some(Box::new(place.clone())),
@@ -150,12 +155,16 @@ impl Cassandra {
             let home = self.sender.coordinator;
             let mut known = std::mem::take(&mut self.members);
             let next = async {
-                let act = self.next.as_ref()?;
-                Some((act.clone(), self.sight(act).await.ok()?))
+                let next = self.next.as_slice();
+                let looked = !next.is_empty() && at + 1 == intent.to;
+                match looked {
+                    true => Some((next.to_vec(), self.sight(next).await.ok()?)),
+                    false => None,
+                }
             };
             let (members, found, sighted) = tokio::join!(
                 self.agreed(&mut known, tell),
-                schema::of(&self.sender, home, &claim.keyspace, object),
+                schema::of(&self.sender, home, &claim.keyspace, object.as_slice()),
                 next
             );
             self.members = known;
@@ -164,8 +173,13 @@ impl Cassandra {
             self.sighted = sighted;
             let at_home = members.iter().find(|member| member.id == home);
             if let Some(member) = at_home
-                && let Proof::Done =
-                    self.proved(&claim, intent, taken, from_ref(member), from_ref(&found))
+                && let Proof::Done = self.proved(
+                    &claim,
+                    (intent, at),
+                    taken,
+                    from_ref(member),
+                    from_ref(&found),
+                )
             {
                 return Ok(Proof::Done);
             }
@@ -177,8 +191,9 @@ impl Cassandra {
                 false => Proof::NotThere,
             });
         }
-        let found = schema::of_all(&self.sender, &members, &claim.keyspace, object).await?;
-        match self.proved(&claim, intent, taken, &members, &found) {
+        let found =
+            schema::of_all(&self.sender, &members, &claim.keyspace, object.as_slice()).await?;
+        match self.proved(&claim, (intent, at), taken, &members, &found) {
             Proof::Differs(why) => Err(Error::failed(why)
                 .at(place)
                 .now("the statement was sent; what is there is not what it makes")
@@ -214,14 +229,14 @@ impl Cassandra {
     fn proved(
         &self,
         claim: &Claim,
-        intent: &Intent,
+        (intent, at): (&Intent, usize),
         taken: bool,
         members: &[Member],
         found: &[Schema],
     ) -> Proof {
-        let id = intent.id.map(|id| id.to_string());
+        let id = intent.id(at).map(|id| id.to_string());
         for (member, schema) in members.iter().zip(found) {
-            let holds = match (taken, &intent.before) {
+            let holds = match (taken, intent.before(at)) {
                 // The server's yes and what it left.
                 (true, _) | (false, None) => holds(claim, id.as_deref(), schema),
                 (false, Some(before)) => match settle(claim, id.as_deref(), before, schema) {
@@ -297,7 +312,7 @@ impl Cassandra {
         for table in tables {
             let keyspace = table.keyspace.as_ref().unwrap_or(&claim.keyspace);
             let object = Object::Table(table.clone());
-            let found = schema::of(&self.sender, at, keyspace, Some(&object)).await?;
+            let found = schema::of(&self.sender, at, keyspace, &[&object]).await?;
             there |= found.tables.contains_key(&table.name);
         }
         if !there {
@@ -306,7 +321,7 @@ impl Cassandra {
         let Some(object) = schema::object(act) else {
             return Ok(false);
         };
-        let found = schema::of(&self.sender, at, &claim.keyspace, Some(object)).await?;
+        let found = schema::of(&self.sender, at, &claim.keyspace, &[object]).await?;
         Ok(undone(&claim, &found))
     }
 }

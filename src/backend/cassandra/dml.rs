@@ -105,7 +105,7 @@ impl Cassandra {
             match self.done_when(statement).await? {
                 Some(true) => return Ok(()),
                 // What counts twice is not sent again: it may still be on its way.
-                answer if answer.is_some() || !super::apply::repeatable(statement) => {
+                answer if answer.is_some() || !super::share::repeatable(statement) => {
                     return Err(in_doubt(fault, unit, part, at).into());
                 }
                 _ if tried + 1 == TRIES_MAX => {

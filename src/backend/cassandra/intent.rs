@@ -16,7 +16,7 @@ pub const LATER: i64 = 16;
 pub struct Intent {
     /// The part.
     pub part: String,
-    /// Its statements, from 0: one, or several writes.
+    /// Its statements, from 0: one, several writes, or several that only add to the schema.
     pub from: usize,
     /// Behind the last.
     pub to: usize,
@@ -24,15 +24,15 @@ pub struct Intent {
     pub texts: Vec<String>,
     /// Checksum of the file's text from the first of them to the last.
     pub checksum: String,
-    /// The id of the table or view that is made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Uuid>,
+    /// For each statement the id of the table or view that it makes; empty where none makes one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<Option<Uuid>>,
     /// Write time of the first of them, in microseconds since 1970; each next one has a microsecond more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_time: Option<i64>,
-    /// How things stood before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Before>,
+    /// For each statement that changes the schema, how things stood before the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Before>,
     /// Whether the server has said yes, though `done-when` says no: it is not sent again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answered: bool,
@@ -50,40 +50,52 @@ impl Intent {
             to: range.end,
             texts: Vec::new(),
             checksum: sum(part, &range),
-            id: match statements {
-                [only] => gets_id(only),
-                _ => None,
-            },
+            ids: statements.iter().map(gets_id).collect(),
             write_time: None,
-            before: None,
+            before: Vec::new(),
             answered: false,
             run: run.to_string(),
         };
+        if intent.ids.iter().all(Option::is_none) {
+            intent.ids.clear();
+        }
         intent.texts = range.map(|at| intent.shown(part, at)).collect();
         intent
+    }
+
+    /// The id of the table or view that one of its statements makes.
+    pub fn id(&self, at: usize) -> Option<Uuid> {
+        let place = at.checked_sub(self.from)?;
+        self.ids.get(place).copied().flatten()
+    }
+
+    /// How things stood for one of its statements before the first was sent.
+    pub fn before(&self, at: usize) -> Option<&Before> {
+        self.before.get(at.checked_sub(self.from)?)
     }
 
     /// A statement as it is sent, without passwords.
     fn shown(&self, part: &Part, at: usize) -> String {
         let text = &part.file.text;
-        match (part.cql.get(at), self.id) {
+        match (part.cql.get(at), self.id(at)) {
             (Some(statement), Some(id)) => with_id(text, statement, &id.to_string()),
             (Some(statement), None) => safe_text(text, statement).into_owned(),
             (None, _) => String::new(),
         }
     }
 
-    /// Sends what an earlier run was sending, so that a repeat makes the same: the same table, the same cells. A list as a
-    /// whole takes a later time: at the same one its elements would be there twice (cassandra.md §3.9).
+    /// Sends what is left of what an earlier run was sending, so that a repeat makes the same: the same table, the same
+    /// cells. A list as a whole takes a later time: at the same one its elements would be there twice (cassandra.md §3.9).
     pub fn take_over(&mut self, left: &Intent, part: &Part) {
-        self.before = left.before.clone();
-        if let (Some(_), Some(id)) = (self.id, left.id) {
-            self.id = Some(id);
-            let texts = (self.from..self.to)
-                .map(|at| self.shown(part, at))
-                .collect();
-            self.texts = texts;
+        let statements = self.from..self.to;
+        self.before = statements
+            .clone()
+            .filter_map(|at| left.before(at).cloned())
+            .collect();
+        for (at, id) in statements.clone().zip(&mut self.ids) {
+            *id = left.id(at).or(*id);
         }
+        self.texts = statements.map(|at| self.shown(part, at)).collect();
         let again = match self.list(part) {
             true => LATER,
             false => 0,
@@ -132,7 +144,7 @@ impl Intent {
         let Some(statement) = part.cql.get(at) else {
             return String::new();
         };
-        match self.id {
+        match self.id(at) {
             Some(id) => with_id(text, statement, &id.to_string()),
             None => statement.span.of(text).to_string(),
         }

@@ -52,7 +52,7 @@ impl Cassandra {
             let keyspace = self.keyspace_of(object);
             if !schemas.contains_key(keyspace) {
                 let at = self.sender.coordinator;
-                let found = schema::of(&self.sender, at, keyspace, None).await?;
+                let found = schema::of(&self.sender, at, keyspace, &[]).await?;
                 schemas.insert(keyspace.to_string(), found);
             }
         }

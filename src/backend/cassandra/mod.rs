@@ -31,6 +31,7 @@ pub mod rights;
 mod schema;
 mod seen;
 mod setup;
+mod share;
 mod sight;
 mod state;
 mod tables;
@@ -100,10 +101,10 @@ pub struct Cassandra {
     lease: Option<lease::Lease>,
     /// Those who agreed last.
     members: Ring,
-    /// The schema change that comes right behind the one that is being run.
-    next: Option<Act>,
-    /// What was seen for it when that one was proved.
-    sighted: Option<(Act, sight::Sight)>,
+    /// The schema changes that come right behind those that are being run.
+    next: Vec<Act>,
+    /// What was seen for some when the last statement before them was proved.
+    sighted: Option<(Vec<Act>, sight::Sight)>,
     /// What is recorded, as of the last read and what was written since.
     rows: BTreeMap<MigrationId, Applied>,
     /// What stopped runs were sending, likewise.
@@ -156,7 +157,7 @@ impl Cassandra {
             own: Own::Missing,
             lease: None,
             members: Ring::default(),
-            next: None,
+            next: Vec::new(),
             sighted: None,
             rows: BTreeMap::new(),
             open: BTreeMap::new(),

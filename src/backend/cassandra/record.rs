@@ -299,6 +299,20 @@ impl Recorder {
         self.statics(&[("resetting", literal(run))])
     }
 
+    /// Forgets what a partition says beside its rows: whoever asks for the floor is not told the one of a record that a
+    /// reset has taken away.
+    pub fn cleared(&self) -> String {
+        let columns = [
+            "floor",
+            "floor_before",
+            "last_batch",
+            "last_version",
+            "resetting",
+            "version_before",
+        ];
+        self.statics(&columns.map(|column| (column, "null".to_string())))
+    }
+
     /// Records the lowest application version that fits the schema.
     pub fn floor(&self, version: Option<&str>) -> String {
         self.statics(&[("floor", literal_or_null(version))])

@@ -63,12 +63,9 @@ impl Cassandra {
         self.make(&text, tell).await?;
         let members = self.agreement(tell).await?;
         tables::same_everywhere(&self.sender, &self.recorder.names, &members).await?;
-        let gone: Vec<String> = self
-            .rows
-            .keys()
-            .map(|id| self.recorder.forget(id))
-            .collect();
-        // Nobody reads these rows any more; that they go is for whoever looks into the table.
+        let rows = self.rows.keys().map(|id| self.recorder.forget(id));
+        let gone: Vec<String> = rows.chain([self.recorder.cleared()]).collect();
+        // kmig reads nothing of these any more; that they go is for whoever looks into the table.
         if let Err(error) = self.write_with(&gone, &[]).await {
             tell(Event::Notice {
                 severity: "WARNING".to_string(),

@@ -5,85 +5,111 @@ use super::ddl::Failure;
 use super::intent::Intent;
 use super::schema;
 use crate::backend::Event;
-use crate::cql::proof::{Verdict, claim, settle};
-use crate::cql::{Act, Change, Statement};
+use crate::cql::proof::{Sent, claim, taken};
+use crate::cql::{Act, Change, Object, Statement};
 use crate::error::{Error, Exit, Result};
 use crate::machine;
 use crate::plan::schedule::Unit;
 use crate::source::Part;
 
 impl Cassandra {
-    /// Whether a statement that an earlier run was sending has taken effect.
+    /// How many statements of an intent that an earlier run left open need not be sent any more.
     ///
     /// # Errors
-    /// The file says something else now; or what is there is neither.
+    /// The file says something else now; or what is there is none of theirs.
     pub(super) async fn settled(
         &mut self,
         unit: &Unit<'_>,
         part: &Part,
-        statement: &Statement,
         intent: &Intent,
         tell: &mut dyn FnMut(Event),
-    ) -> Result<bool> {
-        let place = part.place(intent.from);
+    ) -> Result<usize> {
         // What was sent may still arrive, and what is there may be of it: nothing else is sent in its stead (traps C1).
         if !intent.same_text(part) {
             return Err(edited(part, intent.from));
         }
-        if let Some(done) = self.done_when(statement).await? {
+        let statements = part.cql.get(intent.from..intent.to).unwrap_or_default();
+        let Some(first) = statements.first() else {
+            return Ok(0);
+        };
+        let label = part.place(intent.from).label();
+        if let Some(done) = self.done_when(first).await? {
             if !done && intent.answered {
                 return Err(super::apply::unconfirmed(part, intent.from));
             }
             let word = if done { "has" } else { "has not" };
             tell(Event::Reconciled(format!(
-                "{}: an earlier run was sending this statement; its done-when says that it {word} taken effect",
-                place.label()
+                "{label}: an earlier run was sending this statement; its done-when says that it {word} taken effect"
             )));
-            return Ok(done);
+            return Ok(usize::from(done));
         }
-        if super::apply::writes(&statement.act) {
-            self.too_late(unit, statement, intent).await?;
-            let again = match super::apply::repeatable(statement) {
+        if super::share::writes(&first.act) {
+            self.too_late(unit, first, intent).await?;
+            let again = match super::share::repeatable(first) {
                 true => "it is sent again, and writes the same cells",
                 false => "it is sent again",
             };
             tell(Event::Reconciled(format!(
-                "{}: an earlier run was sending this statement; {again}",
-                place.label()
+                "{label}: an earlier run was sending this statement; {again}"
             )));
-            return Ok(false);
+            return Ok(0);
         }
-        let members = self.agreement(tell).await?;
-        let claim = claim(&statement.act, &self.recorder.names.keyspace);
-        let object = schema::object(&statement.act);
-        let found = schema::of_all(&self.sender, &members, &claim.keyspace, object).await?;
-        let id = intent.id.map(|id| id.to_string());
-        let mut done = !found.is_empty();
-        for (member, schema) in members.iter().zip(&found) {
-            let verdict = match &intent.before {
-                Some(before) => settle(&claim, id.as_deref(), before, schema),
-                None => Verdict::Again,
-            };
-            match verdict {
-                Verdict::Done => {}
-                // Of what is untold only a done-when could tell, and there is none.
-                Verdict::Again | Verdict::Untold => done = false,
-                Verdict::Differs(why) => {
-                    return Err(Error::failed(format!(
-                        "an earlier run was sending this statement; at {} is what it does not make: {why}",
-                        member.address
-                    ))
-                    .at(place.clone())
-                    .now("nothing more was run")
-                    .next("look who made it; once it is gone, or as the statement says, the same command"));
-                }
-            }
-        }
-        let word = if done { "has" } else { "has not" };
+        let done = self.there(part, statements, intent, tell).await?;
+        let word = if done > 0 { "has" } else { "has not" };
+        let text = match statements.len() {
+            1 => format!("this statement; it {word} taken effect at every member"),
+            many => format!(
+                "{many} statements from here on; {done} of them took effect at every member"
+            ),
+        };
         tell(Event::Reconciled(format!(
-            "{}: an earlier run was sending this statement; it {word} taken effect at every member",
-            place.label()
+            "{label}: an earlier run was sending {text}"
         )));
+        Ok(done)
+    }
+
+    /// How many statements that change the schema have taken effect at every member, once all agree.
+    async fn there(
+        &mut self,
+        part: &Part,
+        statements: &[Statement],
+        intent: &Intent,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<usize> {
+        let members = self.agreement(tell).await?;
+        let own = self.recorder.names.keyspace.clone();
+        let acts = statements.iter().map(|statement| &statement.act);
+        let keyspace = acts
+            .clone()
+            .next()
+            .map_or_else(|| own.clone(), |act| claim(act, &own).keyspace);
+        let objects: Vec<&Object> = acts.clone().filter_map(schema::object).collect();
+        let found = schema::of_all(&self.sender, &members, &keyspace, &objects).await?;
+        let ids: Vec<_> = (intent.from..intent.to)
+            .map(|at| intent.id(at).map(|id| id.to_string()))
+            .collect();
+        let run: Vec<Sent<'_>> = acts
+            .zip(&ids)
+            .zip(&intent.before)
+            .map(|((act, id), before)| Sent {
+                act,
+                id: id.as_deref(),
+                before,
+            })
+            .collect();
+        let mut done = run.len();
+        for (member, schema) in members.iter().zip(&found) {
+            let there = taken(&run, &own, schema).map_err(|(at, why)| {
+                Error::failed(format!(
+                    "an earlier run was sending this statement; at {} is what it does not make: {why}",
+                    member.address
+                ))
+                .at(part.place(intent.from + at))
+                .now("nothing more was run")
+                .next("look who made it; once it is gone, or as the statement says, the same command")
+            })?;
+            done = done.min(there);
+        }
         Ok(done)
     }
 

@@ -2,11 +2,13 @@
 
 use super::fault::Fault;
 use super::members::Member;
+use super::names::literal;
 use super::query::Sender;
 use crate::cql::schema::{ROLES, ROLES_QUERY, Schema, queries};
 use crate::cql::{Act, Object};
 use crate::error::{Error, Result};
 use futures_util::future::try_join_all;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The object that a statement makes, changes or drops.
@@ -18,7 +20,7 @@ pub fn object(act: &Act) -> Option<&Object> {
     }
 }
 
-/// What one member has of an object of a keyspace; everything of the keyspace where no object is named.
+/// What one member has of some objects of a keyspace; everything of the keyspace where none is named.
 ///
 /// # Errors
 /// It does not answer, or tells what kmig cannot read.
@@ -26,23 +28,24 @@ pub async fn of(
     sender: &Sender,
     member: Uuid,
     keyspace: &str,
-    object: Option<&Object>,
+    objects: &[&Object],
 ) -> Result<Schema> {
-    let wanted = object.map(sources);
+    let wanted: Vec<_> = objects.iter().flat_map(|object| sources(object)).collect();
     let mut asked = Vec::new();
     for (source, query) in queries(keyspace) {
-        let narrow = match &wanted {
-            None => Some(String::new()),
-            Some(wanted) => wanted
-                .iter()
-                .find(|(name, _)| *name == source)
-                .map(|(_, clause)| clause.clone()),
+        let of_source = wanted.iter().filter(|(name, _)| *name == source);
+        let clause = match objects {
+            [] => Some(String::new()),
+            _ => narrowed(of_source.map(|(_, rows)| *rows)),
         };
-        if let Some(clause) = narrow {
+        if let Some(clause) = clause {
             asked.push((source, format!("{query}{clause}")));
         }
     }
-    if matches!(object, Some(Object::Role(_))) {
+    if objects
+        .iter()
+        .any(|object| matches!(object, Object::Role(_)))
+    {
         asked.push((ROLES, ROLES_QUERY.to_string()));
     }
     let answers = asked.iter().map(|(source, query)| async move {
@@ -70,7 +73,7 @@ pub async fn of(
     Schema::read(keyspace, rows).map_err(Error::failed)
 }
 
-/// What every member has of an object.
+/// What every member has of some objects.
 ///
 /// # Errors
 /// As [`of`].
@@ -78,42 +81,60 @@ pub async fn of_all(
     sender: &Sender,
     members: &[Member],
     keyspace: &str,
-    object: Option<&Object>,
+    objects: &[&Object],
 ) -> Result<Vec<Schema>> {
     let asked = members
         .iter()
-        .map(|member| of(sender, member.id, keyspace, object));
+        .map(|member| of(sender, member.id, keyspace, objects));
     try_join_all(asked).await
 }
 
-/// The tables of system_schema that tell of an object, each with what narrows the query to it: a keyspace may have
-/// thousands of others.
-fn sources(object: &Object) -> Vec<(&'static str, String)> {
-    let is = |column: &str, name: &str| format!(" AND {column} = '{}'", name.replace('\'', "''"));
-    let of_table = |sources: &[&'static str], table: &str| {
-        sources
-            .iter()
-            .map(|source| (*source, is("table_name", table)))
-            .collect::<Vec<_>>()
-    };
+/// The rows of a table of system_schema that tell of an object: those where a column has a value, or all.
+type Rows<'a> = Option<(&'static str, &'a str)>;
+
+/// What narrows a query to some rows; nothing where none is wanted.
+fn narrowed<'a>(rows: impl Iterator<Item = Rows<'a>>) -> Option<String> {
+    let mut wanted: Option<(&str, BTreeSet<String>)> = None;
+    for rows in rows {
+        let Some((column, value)) = rows else {
+            return Some(String::new());
+        };
+        // Each table is narrowed by one column, whatever the object.
+        let (_, values) = wanted.get_or_insert_with(|| (column, BTreeSet::new()));
+        values.insert(literal(value));
+    }
+    let (column, values) = wanted?;
+    let values: Vec<String> = values.into_iter().collect();
+    Some(format!(" AND {column} IN ({})", values.join(", ")))
+}
+
+/// The tables of system_schema that tell of an object, each with the rows of it: a keyspace may have thousands of others.
+fn sources(object: &Object) -> Vec<(&'static str, Rows<'_>)> {
+    fn of_table<'a>(sources: &[&'static str], table: &'a str) -> Vec<(&'static str, Rows<'a>)> {
+        let each = sources.iter();
+        each.map(|source| (*source, Some(("table_name", table))))
+            .collect()
+    }
     match object {
         Object::Table(name) => of_table(&["tables", "columns", "dropped_columns"], &name.name),
         Object::View(name) => vec![
-            ("views", is("view_name", &name.name)),
-            ("columns", is("table_name", &name.name)),
+            ("views", Some(("view_name", &name.name))),
+            ("columns", Some(("table_name", &name.name))),
         ],
-        Object::Type(name) => vec![("types", is("type_name", &name.name))],
+        Object::Type(name) => vec![("types", Some(("type_name", &name.name)))],
         Object::Index {
             table: Some(table), ..
         } => {
             let mut sources = of_table(&["tables", "columns"], &table.name);
             // Its name is taken once in the keyspace, on whichever table.
-            sources.push(("indexes", String::new()));
+            sources.push(("indexes", None));
             sources
         }
-        Object::Index { table: None, .. } => vec![("indexes", String::new())],
-        Object::Function { name, .. } => vec![("functions", is("function_name", &name.name))],
-        Object::Aggregate { name, .. } => vec![("aggregates", is("aggregate_name", &name.name))],
+        Object::Index { table: None, .. } => vec![("indexes", None)],
+        Object::Function { name, .. } => vec![("functions", Some(("function_name", &name.name)))],
+        Object::Aggregate { name, .. } => {
+            vec![("aggregates", Some(("aggregate_name", &name.name)))]
+        }
         Object::Trigger { table, .. } => of_table(&["tables", "triggers"], &table.name),
         Object::Keyspace(_) | Object::Role(_) => Vec::new(),
     }

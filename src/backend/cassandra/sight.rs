@@ -6,77 +6,91 @@ use super::names::literal;
 use super::{Cassandra, clocks, schema};
 use crate::cql::proof::{Claim, before, claim, refuse};
 use crate::cql::schema::Schema;
-use crate::cql::{Act, Change, Object, Statement};
+use crate::cql::{Act, Change, Object};
 use crate::error::{Error, Exit, Result};
+use crate::place::Place;
 use crate::source::Part;
+use futures_util::future::try_join_all;
 use std::time::Duration;
 
-/// What the coordinator shows before a statement is sent.
+/// What the coordinator shows before some statements are sent.
 pub struct Sight {
     found: Schema,
     /// Its clock, in microseconds since 1970.
     now: i64,
-    /// The latest write time of what is changed or dropped, likewise.
-    written: Option<i64>,
+    /// The latest write time of what each changes or drops, likewise.
+    written: Vec<Option<i64>>,
 }
 
 impl Cassandra {
-    /// Looks at what is there before a statement is sent, and refuses what the server would take in silence.
+    /// Looks at what is there before the statements of an intent are sent, and refuses what the server would take in
+    /// silence. Several of them only add, and each something else, so one look serves all.
     ///
     /// # Errors
-    /// What is there does not go with the statement; nothing was sent.
-    pub(super) async fn picture(
-        &mut self,
-        part: &Part,
-        statement: &Statement,
-        intent: &mut Intent,
-    ) -> Result<()> {
-        let claim = claim(&statement.act, &self.recorder.names.keyspace);
+    /// What is there does not go with one of them; nothing was sent.
+    pub(super) async fn picture(&mut self, part: &Part, intent: &mut Intent) -> Result<()> {
+        let statements = part.cql.get(intent.from..intent.to).unwrap_or_default();
+        let acts: Vec<Act> = statements.iter().map(|found| found.act.clone()).collect();
         let sight = match self.sighted.take() {
-            Some((act, sight)) if act == statement.act => sight,
-            _ => self.sight(&statement.act).await?,
+            Some((sighted, sight)) if sighted == acts => sight,
+            _ => self.sight(&acts).await?,
         };
         let Sight {
             found,
             now,
             written,
         } = sight;
-        let place = part.place(intent.from);
-        // A cell with a later time would win against this statement, which the server then takes without effect (C7).
-        let ahead = written.filter(|written| *written >= now);
-        if let Some(ahead) = ahead.filter(|ahead| ahead - now <= clocks::SKEW_MAX_MS * 1000) {
-            let left = u64::try_from(ahead - now + 1000).unwrap_or_default();
-            self.options.stop.pause(Duration::from_micros(left)).await?;
-        } else if let Some(ahead) = ahead {
-            return Err(Error::failed(format!(
-                "what this statement changes was written {} ms in the future, by a node whose clock was ahead",
-                (ahead - now) / 1000
-            ))
-            .at(place.clone())
-            .now("this statement was not sent")
-            .next("set the clocks right, wait until then, and run the same command"));
-        }
-        if let Some(why) = refuse(&statement.act, &claim.keyspace, &found, now / 1000) {
-            return Err(Error::new(Exit::Failed, format!("not sent: {why}"))
-                .at(place.clone())
-                .now("this statement was not sent"));
-        }
-        let id = intent.id.map(|id| id.to_string());
-        if intent.before.is_none() {
-            intent.before = Some(before(&claim, id.as_deref(), &found));
+        let known = !intent.before.is_empty();
+        for (at, (act, written)) in (intent.from..).zip(acts.iter().zip(written)) {
+            let place = part.place(at);
+            self.in_the_past(written, now, &place).await?;
+            let claim = claim(act, &self.recorder.names.keyspace);
+            if let Some(why) = refuse(act, &claim.keyspace, &found, now / 1000) {
+                return Err(Error::new(Exit::Failed, format!("not sent: {why}"))
+                    .at(place)
+                    .now("this statement was not sent"));
+            }
+            if !known {
+                let id = intent.id(at).map(|id| id.to_string());
+                intent.before.push(before(&claim, id.as_deref(), &found));
+            }
         }
         Ok(())
     }
 
-    /// What the coordinator shows of a statement's object before it is sent.
-    pub(super) async fn sight(&self, act: &Act) -> Result<Sight> {
-        let claim = claim(act, &self.recorder.names.keyspace);
-        let object = schema::object(act);
+    /// A cell with a later time would win against a statement, which the server then takes without effect (C7).
+    async fn in_the_past(&self, written: Option<i64>, now: i64, place: &Place) -> Result<()> {
+        let Some(ahead) = written.filter(|written| *written >= now) else {
+            return Ok(());
+        };
+        if ahead - now <= clocks::SKEW_MAX_MS * 1000 {
+            let left = u64::try_from(ahead - now + 1000).unwrap_or_default();
+            return self.options.stop.pause(Duration::from_micros(left)).await;
+        }
+        Err(Error::failed(format!(
+            "what this statement changes was written {} ms in the future, by a node whose clock was ahead",
+            (ahead - now) / 1000
+        ))
+        .at(place.clone())
+        .now("this statement was not sent")
+        .next("set the clocks right, wait until then, and run the same command"))
+    }
+
+    /// What the coordinator shows of the objects of some statements, all of one keyspace, before they are sent.
+    pub(super) async fn sight(&self, acts: &[Act]) -> Result<Sight> {
+        let own = &self.recorder.names.keyspace;
+        let claims: Vec<Claim> = acts.iter().map(|act| claim(act, own)).collect();
+        let keyspace = claims.first().map_or(own, |claim| &claim.keyspace);
+        let objects: Vec<&Object> = acts.iter().filter_map(schema::object).collect();
         let at = self.sender.coordinator;
+        let written = claims
+            .iter()
+            .zip(acts)
+            .map(|(claim, act)| self.written(claim, schema::object(act), act));
         let (found, now, written) = tokio::join!(
-            schema::of(&self.sender, at, &claim.keyspace, object),
+            schema::of(&self.sender, at, keyspace, &objects),
             clocks::clock(&self.sender),
-            self.written(&claim, object, act)
+            try_join_all(written)
         );
         Ok(Sight {
             found: found?,

@@ -79,7 +79,7 @@ impl Cassandra {
     /// # Errors
     /// It does not answer.
     pub async fn schema_of(&self, keyspace: &str) -> Result<Schema> {
-        schema::of(&self.sender, self.sender.coordinator, keyspace, None).await
+        schema::of(&self.sender, self.sender.coordinator, keyspace, &[]).await
     }
 
     /// `system_views.settings` of the coordinator; what it does not show is not there.
@@ -284,7 +284,7 @@ impl Cassandra {
                 permission,
             })
         });
-        let schema = schema::of(&sender, sender.coordinator, self.keyspace(), None).await?;
+        let schema = schema::of(&sender, sender.coordinator, self.keyspace(), &[]).await?;
         let tables = schema.tables.keys().cloned().collect();
         Ok(carried(
             &held.collect::<Vec<_>>(),

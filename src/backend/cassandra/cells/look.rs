@@ -105,7 +105,7 @@ impl Source {
                 .to_string()
         };
         let members = self.members().await?;
-        let schema = self.without_own(schema::of(sender, home, &self.keyspace, None).await?);
+        let schema = self.without_own(schema::of(sender, home, &self.keyspace, &[]).await?);
         let masked = self.masked().await?;
         let mut versions: Vec<String> = members
             .iter()
@@ -159,7 +159,7 @@ impl Source {
     pub async fn schema(&self, members: &[Uuid]) -> Result<Schema> {
         let mut last = Error::failed("no member can be asked for the schema");
         for member in members {
-            match schema::of(&self.sender, *member, &self.keyspace, None).await {
+            match schema::of(&self.sender, *member, &self.keyspace, &[]).await {
                 Ok(schema) => return Ok(self.without_own(schema)),
                 Err(error) => last = error,
             }
