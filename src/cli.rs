@@ -9,10 +9,10 @@ use std::path::PathBuf;
 #[command(
     name = "kmig",
     version,
-    about = "Upgrades a Postgres database under a running application, without downtime",
-    long_about = "Upgrades a Postgres database under a running application, without downtime.\n\n\
+    about = "Upgrades a Postgres database or a Cassandra keyspace under a running application, without downtime",
+    long_about = "Upgrades a Postgres database or a Cassandra keyspace under a running application, without downtime.\n\n\
         kmig up runs the up and backfill parts: non-destructive work, after which the old and the new version of the \
-        application run side by side. (This kmig does not judge what an up part holds: read kmig plan up.)\n\
+        application run side by side. What would take something from the old one is refused before it runs.\n\
         kmig finish runs the finish parts, the destructive rest, once the old version is gone.",
     after_help = "A first upgrade:\n  \
         kmig init                  make kmig.toml and migrations/core/001_base/up.sql\n  \

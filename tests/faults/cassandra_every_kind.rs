@@ -149,7 +149,7 @@ impl Stage {
             let intents: Vec<_> = journaled.iter().filter(makes).collect();
             assert!(!intents.is_empty(), "{title}: nothing journaled of {name}");
             for intent in intents {
-                let known = intent.contains(&format!("\"id\":\"{id}\""));
+                let known = intent.contains(&format!("\"{id}\""));
                 assert!(
                     known,
                     "{title}: {name} has the id {id}, and not that of {intent}"

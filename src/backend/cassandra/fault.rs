@@ -2,7 +2,7 @@
 
 use crate::backend::point::pointed;
 use crate::cql::{Act, holds_password, with_id};
-use crate::error::{Error, ServerError};
+use crate::error::{Error, ServerError, reason};
 use crate::source::Part;
 use scylla::errors::{
     ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, ExecutionError,
@@ -230,6 +230,9 @@ impl From<ExecutionError> for Fault {
         match error {
             ExecutionError::LastAttemptError(attempt) => attempt.into(),
             ExecutionError::PrepareError(prepare) => prepare.into(),
+            ExecutionError::ConnectionPoolError(ConnectionPoolError::Broken {
+                last_connection_error,
+            }) => Fault::unreachable(&unconnected(&last_connection_error)),
             ExecutionError::BadQuery(_)
             | ExecutionError::EmptyPlan
             | ExecutionError::ConnectionPoolError(_) => Fault::unreachable(&error),
@@ -265,6 +268,19 @@ impl From<NewSessionError> for Fault {
             Some(connection) => Fault::of_connection(connection),
             None => Fault::unreachable(&error),
         }
+    }
+}
+
+/// Why a node that was connected is not any more, in few words: it stands in the line of a member.
+fn unconnected(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::IoError(error) => reason(error),
+        ConnectionError::ConnectTimeout => "no connection in time".to_string(),
+        ConnectionError::ConnectionSetupRequestError(setup) => match setup.get_error() {
+            ConnectionSetupRequestErrorKind::DbError(_, message) => message.clone(),
+            _ => "it takes connections and answers nothing".to_string(),
+        },
+        other => other.to_string(),
     }
 }
 
