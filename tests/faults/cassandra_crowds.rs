@@ -119,8 +119,8 @@ fn race(cluster: &Cluster, project: &Project, keyspace: &str, executors: usize) 
     acknowledged
 }
 
-/// How many steps the files have; writes of a part that follow each other are one.
-const STEPS: usize = 9;
+/// How many steps the files have; writes of a part that follow each other are one, and so are statements that only add.
+const STEPS: usize = 5;
 
 fn files() -> Project {
     let toml =
