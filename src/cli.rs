@@ -262,11 +262,14 @@ pub enum Verb {
         before counters (--yes answers)."
     )]
     Import(ImportArgs),
-    /// Cassandra: compare a folder of kmig export with the keyspace that it was imported into
+    /// Cassandra: compare a folder of kmig export, or the old keyspace, with the keyspace that it was imported into
     #[command(
         after_help = "Range by range, through the mapping: keys, values and write times exactly, expiries within two seconds. What is gone by \
-        either clock counts as gone. Rows that were written after the export read them are counted, and nothing is said of them: the answer is \
-        then neither \"equal\" nor \"different\". A difference ends it with 1. Takes no lock and writes nothing."
+        either clock counts as gone. Rows that were written after the export read them, or while two keyspaces are compared, are counted, and \
+        nothing is said of them: the answer is then neither \"equal\" nor \"different\". A difference ends it with 1. Takes no lock and writes \
+        nothing.\n  \
+        kmig verify DIR                                  a folder beside the keyspace of the url\n  \
+        kmig verify --source cassandra://host/old        two keyspaces as they are"
     )]
     Verify(VerifyArgs),
     /// Drop what kmig's migrations made in a database, and kmig's own tables
@@ -509,17 +512,21 @@ pub struct ImportArgs {
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
     /// The folder that kmig export wrote
-    pub directory: PathBuf,
+    pub directory: Option<PathBuf>,
+    /// The old keyspace itself instead of a folder, cassandra://host1,host2/keyspace; its password may come from
+    /// KMIG_SOURCE_PASSWORD
+    #[arg(long, value_name = "URL")]
+    pub source: Option<String>,
     /// The mapping that the import was given
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
-    /// Which share of the files, from 0: 0/4 to 3/4, each in a process of its own
+    /// Which share of the files or tokens, from 0: 0/4 to 3/4, each in a process of its own
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
     /// Ranges that are read at once, at most
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub parallel: u16,
-    /// Rows a second that are read, at most
+    /// Rows a second that are read of a keyspace, at most
     #[arg(long, value_name = "N")]
     pub max_rows: Option<u64>,
 }

@@ -6,11 +6,37 @@
 use super::group::{Cell, Element, Raw};
 use super::row::Time;
 use crate::error::Result;
-use std::cell::Cell as Cell64Of;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-/// A number that changes while it is shared.
-pub type Cell64 = Cell64Of<i64>;
+/// The write time of what nobody tells one of: it is compared with no other (Cassandra's own word for none,
+/// `LivenessInfo.NO_TIMESTAMP`).
+pub const UNTOLD: i64 = i64::MIN;
+
+/// A side that nobody writes to: nothing of it is newer.
+pub const AT_REST: i64 = i64::MAX;
+
+/// The later of both sides' clocks, in seconds since 1970, shared by all who read them.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    /// At that second.
+    pub fn at(second: i64) -> Self {
+        Clock(Arc::new(second.into()))
+    }
+
+    /// A side's clock showed this; an earlier second is passed over.
+    pub fn saw(&self, second: i64) {
+        self.0.fetch_max(second, Ordering::Relaxed);
+    }
+
+    /// What it shows.
+    pub fn second(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// Seconds that two expiries of one cell may be apart.
 const TOLERANCE: i64 = 2;
@@ -31,7 +57,7 @@ pub struct Line {
 pub struct Tally {
     /// Rows that are the same on both sides.
     pub same: u64,
-    /// Rows that were written later than the first side was read: nothing is said of them.
+    /// Rows that were written later than their range began to be read: nothing is said of them.
     pub newer: u64,
     /// Rows whose every cell has expired.
     pub gone: u64,
@@ -39,7 +65,18 @@ pub struct Tally {
     pub different: u64,
 }
 
-/// A row that differs.
+/// A row that differs, as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Differs {
+    /// The first side's row; nothing where it has none.
+    pub one: Option<Line>,
+    /// The second side's.
+    pub other: Option<Line>,
+    /// How they differ, in a few words.
+    pub how: String,
+}
+
+/// A row that differs, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// Its key.
@@ -55,20 +92,24 @@ pub struct Judge {
     pub columns: Vec<String>,
     /// Of these columns nobody tells the times of elements, so they are not compared.
     pub untold: Vec<bool>,
-    /// The later of both sides' clocks, in seconds since 1970; it goes on while the sides are read.
-    pub now: Cell64,
-    /// When the first side was read, in microseconds since 1970: later cells of the second are newer.
-    pub read_at: i64,
+    /// By which cells are gone; it goes on while the sides are read.
+    pub now: Clock,
+    /// For each side when cells of it are newer: those that were written later than this, in microseconds since 1970.
+    pub read_at: (i64, i64),
     /// What the sides are called.
-    pub sides: (&'static str, &'static str),
+    pub sides: (String, String),
 }
 
 /// What is said of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
+    /// Both sides have it alike.
     Same,
+    /// It was written later than its range began to be read.
     Newer,
+    /// Every cell of it has expired.
     Gone,
+    /// How it differs, in a few words.
     Different(String),
 }
 
@@ -83,7 +124,7 @@ pub fn compare(
     judge: &Judge,
     first: &mut Side<'_>,
     second: &mut Side<'_>,
-    tell: &mut dyn FnMut(Difference),
+    tell: &mut dyn FnMut(Differs),
 ) -> Result<Tally> {
     let mut comparison = Comparison {
         judge,
@@ -106,21 +147,21 @@ pub fn compare(
                 other.take_if(|line| line.token == token),
             ) {
                 (Some(a), Some(b)) if a.key == b.key => {
-                    comparison.both(a, &b);
+                    comparison.row(Some(a), Some(b));
                     one = first()?;
                     other = second()?;
                 }
                 (a, b) => {
                     if let Some(a) = a {
                         match others.remove(&a.key) {
-                            Some(b) => comparison.both(a, &b),
+                            Some(b) => comparison.row(Some(a), Some(b)),
                             None => drop(ones.insert(a.key.clone(), a)),
                         }
                         one = first()?;
                     }
                     if let Some(b) = b {
                         match ones.remove(&b.key) {
-                            Some(a) => comparison.both(a, &b),
+                            Some(a) => comparison.row(Some(a), Some(b)),
                             None => drop(others.insert(b.key.clone(), b)),
                         }
                         other = second()?;
@@ -130,76 +171,70 @@ pub fn compare(
         }
         let mut alone: Vec<Line> = ones.into_values().collect();
         alone.sort_by(|a, b| a.key.cmp(&b.key));
-        alone.into_iter().for_each(|line| comparison.missing(line));
+        for line in alone {
+            comparison.row(Some(line), None);
+        }
         let mut alone: Vec<Line> = others.into_values().collect();
         alone.sort_by(|a, b| a.key.cmp(&b.key));
-        alone.into_iter().for_each(|line| comparison.extra(line));
+        for line in alone {
+            comparison.row(None, Some(line));
+        }
     }
 }
 
 struct Comparison<'a> {
     judge: &'a Judge,
     tally: Tally,
-    tell: &'a mut dyn FnMut(Difference),
+    tell: &'a mut dyn FnMut(Differs),
 }
 
 impl Comparison<'_> {
-    fn both(&mut self, one: Line, other: &Line) {
-        let verdict = self.judge.both(&one, other);
-        self.count(one, verdict);
-    }
-
-    fn missing(&mut self, line: Line) {
-        let verdict = self.judge.missing(&line);
-        self.count(line, verdict);
-    }
-
-    fn extra(&mut self, line: Line) {
-        let verdict = self.judge.extra(&line);
-        self.count(line, verdict);
-    }
-
-    fn count(&mut self, line: Line, verdict: Verdict) {
-        match verdict {
-            Verdict::Same => self.tally.same += 1,
-            Verdict::Newer => self.tally.newer += 1,
-            Verdict::Gone => self.tally.gone += 1,
-            Verdict::Different(how) => {
-                self.tally.different += 1;
-                let key = line.key.into_iter().map(Raw::into_owned);
-                (self.tell)(Difference {
-                    key: key.collect(),
-                    how,
-                });
-            }
+    fn row(&mut self, one: Option<Line>, other: Option<Line>) {
+        let verdict = self.judge.row(one.as_ref(), other.as_ref());
+        self.tally.count(&verdict);
+        if let Verdict::Different(how) = verdict {
+            (self.tell)(Differs { one, other, how });
         }
     }
 }
 
 impl Judge {
-    /// Compares a row of the keyspace that was looked up by its key with a row of the first side.
-    pub fn looked_up(&self, one: &Line, other: Option<&Line>) -> (Tally, Option<String>) {
-        let verdict = match other {
-            Some(other) => self.both(one, other),
-            None => self.missing(one),
-        };
-        let mut tally = Tally::default();
-        let mut how = None;
-        match verdict {
-            Verdict::Same => tally.same = 1,
-            Verdict::Newer => tally.newer = 1,
-            Verdict::Gone => tally.gone = 1,
-            Verdict::Different(why) => {
-                tally.different = 1;
-                how = Some(why);
-            }
+    /// Compares one row; a side that has none gives nothing.
+    pub fn row(&self, one: Option<&Line>, other: Option<&Line>) -> Verdict {
+        match (one, other) {
+            (None, None) => Verdict::Gone,
+            (Some(one), Some(other)) => self.both(one, other),
+            (Some(line), None) => self.alone(line, self.read_at.0, &self.sides.1),
+            (None, Some(line)) => self.alone(line, self.read_at.1, &self.sides.0),
         }
-        (tally, how)
+    }
+
+    /// Compares a row that differed, once both sides were asked for it again: they are read at two moments, and a write
+    /// in between is no difference. A row that is another one than before is being written at this moment.
+    pub fn again(
+        &self,
+        before: (Option<&Line>, Option<&Line>),
+        now: (Option<&Line>, Option<&Line>),
+    ) -> Verdict {
+        let stayed = |before: Option<&Line>, now: Option<&Line>| {
+            matches!(self.row(before, now), Verdict::Same | Verdict::Gone)
+        };
+        let differs = match now {
+            // What both had has expired, or somebody has deleted it.
+            (None, None) => self.row(before.0, before.1),
+            (one, other) => self.row(one, other),
+        };
+        match differs {
+            Verdict::Different(_) if !(stayed(before.0, now.0) && stayed(before.1, now.1)) => {
+                Verdict::Newer
+            }
+            verdict => verdict,
+        }
     }
 
     /// Gone on both sides: by the clock of either, a moment more for what is known to a second only.
     fn gone(&self, time: Time) -> bool {
-        time.is_gone(self.now.get() + TOLERANCE)
+        time.is_gone(self.now.second() + TOLERANCE)
     }
 
     fn both(&self, one: &Line, other: &Line) -> Verdict {
@@ -211,39 +246,30 @@ impl Judge {
             let how = self.cell(at, &one.cells[at], &other.cells[at])?;
             Some(format!("{column}: {how}"))
         });
+        let (of_one, of_other) = (newest(one), newest(other));
+        // A write time from the future that both sides have is no sign of a write.
+        let newer = (of_one > Some(self.read_at.0) && of_one > of_other)
+            || (of_other > Some(self.read_at.1) && of_other > of_one);
         match differs {
             None => Verdict::Same,
-            Some(_)
-                if newest(other)
-                    .is_some_and(|write| write > self.read_at && Some(write) > newest(one)) =>
-            {
-                Verdict::Newer
-            }
+            Some(_) if newer => Verdict::Newer,
             Some(how) => Verdict::Different(how),
         }
     }
 
-    fn missing(&self, line: &Line) -> Verdict {
+    /// Of a row that the side of that name lacks.
+    fn alone(&self, line: &Line, read_at: i64, lacking: &str) -> Verdict {
         let mut times = line.cells.iter().flat_map(Cell::times).peekable();
-        match times.peek().is_some() && times.all(|time| self.gone(time)) {
-            true => Verdict::Gone,
-            false => Verdict::Different(format!("it is not in {}", self.sides.1)),
-        }
-    }
-
-    fn extra(&self, line: &Line) -> Verdict {
-        let mut times = line.cells.iter().flat_map(Cell::times).peekable();
-        let there = times.peek().is_some();
-        let mut all_gone = there;
+        let mut all_gone = times.peek().is_some();
         for time in times {
-            if time.write > self.read_at {
+            if time.write > read_at {
                 return Verdict::Newer;
             }
             all_gone &= self.gone(time);
         }
         match all_gone {
             true => Verdict::Gone,
-            false => Verdict::Different(format!("it is not in {}", self.sides.0)),
+            false => Verdict::Different(format!("it is not in {lacking}")),
         }
     }
 
@@ -252,19 +278,19 @@ impl Judge {
         match (one, other) {
             (Cell::Elements(one), Cell::Elements(other)) => self.elements(at, one, other),
             (Cell::Elements(_), other) => match self.lives(one) {
-                true if *other == Cell::Absent => Some(self.only(self.sides.0)),
+                true if *other == Cell::Absent => Some(self.only(&self.sides.0)),
                 true => Some("elements on one side, one value on the other".to_string()),
                 false => self.cell(at, &Cell::Absent, other),
             },
             (one, Cell::Elements(_)) => match self.lives(other) {
-                true if *one == Cell::Absent => Some(self.only(self.sides.1)),
+                true if *one == Cell::Absent => Some(self.only(&self.sides.1)),
                 true => Some("one value on one side, elements on the other".to_string()),
                 false => self.cell(at, one, &Cell::Absent),
             },
             (Cell::Absent, Cell::Absent) => None,
-            (Cell::Whole { .. }, Cell::Absent) => self.lives(one).then(|| self.only(self.sides.0)),
+            (Cell::Whole { .. }, Cell::Absent) => self.lives(one).then(|| self.only(&self.sides.0)),
             (Cell::Absent, Cell::Whole { .. }) => {
-                self.lives(other).then(|| self.only(self.sides.1))
+                self.lives(other).then(|| self.only(&self.sides.1))
             }
             (
                 Cell::Whole { value, time },
@@ -289,18 +315,26 @@ impl Judge {
     }
 
     fn times(&self, one: Time, other: Time) -> Option<String> {
+        if one.write == UNTOLD || other.write == UNTOLD {
+            return None;
+        }
+        let (first, second) = (&self.sides.0, &self.sides.1);
         if one.write != other.write {
-            return Some(format!("written at {} and at {}", one.write, other.write));
+            return Some(format!(
+                "written at {} in {first}, at {} in {second}",
+                one.write, other.write
+            ));
         }
         let apart = match (one.expiry, other.expiry) {
             (None, None) => return None,
             (Some(one), Some(other)) => one.abs_diff(other),
             _ => u64::MAX,
         };
-        let shown = |expiry: Option<i64>| expiry.map_or("never".to_string(), |at| at.to_string());
+        let shown =
+            |expiry: Option<i64>| expiry.map_or("never".to_string(), |at| format!("at {at}"));
         (apart > TOLERANCE.unsigned_abs()).then(|| {
             format!(
-                "expires at {} and at {}",
+                "expires {} in {first}, {} in {second}",
                 shown(one.expiry),
                 shown(other.expiry)
             )
@@ -318,21 +352,67 @@ impl Judge {
             living
         }
         let (one, other) = (sorted(self, one), sorted(self, other));
-        if one.len() != other.len() {
-            return Some(format!("{} elements and {}", one.len(), other.len()));
-        }
-        one.iter().zip(&other).find_map(|(a, b)| {
-            let same = a.key == b.key && a.value == b.value && a.field == b.field;
-            match same {
-                true if self.untold.get(at) == Some(&true) => None,
-                true => self.times(a.time, b.time),
-                false => Some("the elements differ".to_string()),
+        // What is gone of the one may be there on the other for as long as two expiries may be apart.
+        let nearly =
+            |element: &Element<'_>| element.time.is_gone(self.now.second() + 2 * TOLERANCE);
+        let told = self.untold.get(at) != Some(&true);
+        let differ = || match one.len() == other.len() {
+            true => "the elements differ".to_string(),
+            false => {
+                let (first, second) = (&self.sides.0, &self.sides.1);
+                let (one, other) = (one.len(), other.len());
+                format!("{one} elements in {first}, {other} in {second}")
             }
-        })
+        };
+        let (mut ones, mut others) = (one.iter().peekable(), other.iter().peekable());
+        loop {
+            let (a, b) = (ones.peek(), others.peek());
+            let how = match (a, b) {
+                (None, None) => return None,
+                (Some(a), Some(b))
+                    if a.key == b.key && a.value == b.value && a.field == b.field =>
+                {
+                    told.then(|| self.times(a.time, b.time)).flatten()
+                }
+                _ => Some(differ()),
+            };
+            match (
+                how,
+                a.is_some_and(|a| nearly(a)),
+                b.is_some_and(|b| nearly(b)),
+            ) {
+                (None, ..) => {
+                    ones.next();
+                    others.next();
+                }
+                (Some(_), true, _) => drop(ones.next()),
+                (Some(_), _, true) => drop(others.next()),
+                (how, false, false) => return how,
+            }
+        }
+    }
+}
+
+impl Differs {
+    /// Its key.
+    pub fn key(&self) -> Vec<Vec<u8>> {
+        let line = self.one.as_ref().or(self.other.as_ref());
+        let key = line.map(|line| line.key.as_slice()).unwrap_or_default();
+        key.iter().map(|part| part.to_vec()).collect()
     }
 }
 
 impl Tally {
+    /// Counts a row.
+    pub fn count(&mut self, verdict: &Verdict) {
+        *match verdict {
+            Verdict::Same => &mut self.same,
+            Verdict::Newer => &mut self.newer,
+            Verdict::Gone => &mut self.gone,
+            Verdict::Different(_) => &mut self.different,
+        } += 1;
+    }
+
     /// Adds another.
     pub fn join(&mut self, other: &Tally) {
         self.same += other.same;

@@ -109,14 +109,7 @@ impl Context {
                 }
             })
         };
-        let database = tokio::select! {
-            opened = engine => opened?,
-            () = self.stop.wanted() => return Err(self
-                .stop
-                .check()
-                .map_or_else(|error| error, |()| Error::failed("not connected"))
-                .now("nothing was run")),
-        };
+        let database = self.unless_stopped(engine).await?;
         self.cancel_by(database.canceller());
         Ok(database)
     }
@@ -133,6 +126,39 @@ impl Context {
         match self.open().await? {
             Database::Cassandra(cassandra) => Ok(cassandra),
             Database::Postgres(_) => Err(Error::usage("this is for keyspaces of Cassandra only")),
+        }
+    }
+
+    /// Where another keyspace is, which is read beside the one of the url; the first is the url's.
+    ///
+    /// # Errors
+    /// A url that cannot be read.
+    pub fn targets(&self, source: &str) -> Result<(Target, Target)> {
+        let settings = self.settings()?;
+        let target = self.target(settings)?;
+        let beside = target.beside(source, &settings.cassandra, &settings.source);
+        let beside = beside.map_err(of_source)?;
+        Ok((target, beside))
+    }
+
+    /// Connects to a keyspace that is read beside the one of the url.
+    ///
+    /// # Errors
+    /// A server that cannot be reached.
+    pub async fn source(&self, target: &Target) -> Result<Cassandra> {
+        let settings = self.settings()?;
+        let opening = Cassandra::open(target, self.options(settings, target));
+        self.unless_stopped(opening).await.map_err(of_source)
+    }
+
+    async fn unless_stopped<T>(&self, opening: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            opened = opening => opened,
+            () = self.stop.wanted() => Err(self
+                .stop
+                .check()
+                .map_or_else(|error| error, |()| Error::failed("not connected"))
+                .now("nothing was run")),
         }
     }
 
@@ -170,11 +196,18 @@ impl Context {
     }
 
     async fn cassandra(&self, settings: &Settings) -> Result<Cassandra> {
+        let target = self.target(settings)?;
+        Cassandra::open(&target, self.options(settings, &target)).await
+    }
+
+    fn target(&self, settings: &Settings) -> Result<Target> {
         let url = settings.url.as_ref().map_or("", |url| url.expose_secret());
-        let run = machine::this_run();
+        Target::read(url, &settings.cassandra, &machine::this_run())
+    }
+
+    fn options(&self, settings: &Settings, target: &Target) -> cassandra::Options {
         let own = &settings.cassandra;
-        let target = Target::read(url, own, &run)?;
-        let options = cassandra::Options {
+        cassandra::Options {
             table: settings.table.clone(),
             replication: own.replication.clone(),
             role: target.user.clone(),
@@ -182,11 +215,10 @@ impl Context {
             agreement: own.agreement,
             request_timeout: own.request_timeout,
             without: BTreeSet::new(),
-            run,
+            run: target.run.clone(),
             by: who(),
             stop: self.stop.clone(),
-        };
-        Cassandra::open(&target, options).await
+        }
     }
 
     /// Says what a signal cancels from now on, where there is anything.
@@ -255,6 +287,12 @@ impl Context {
             error => Error::usage(format!("the question could not be asked: {error}")).next(next),
         }
     }
+}
+
+/// What is wrong with the keyspace beside.
+fn of_source(mut error: Error) -> Error {
+    error.message = format!("--source: {}", error.message);
+    error
 }
 
 /// `user@host`, as it stands in schema_meta.

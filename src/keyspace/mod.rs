@@ -1,6 +1,8 @@
-//! A keyspace between a cluster and a folder. [`plan`] decides from what was seen, purely; [`export`] does it.
+//! A keyspace between a cluster and a folder, or beside another one. [`plan`] and [`pair`] decide from what was seen, purely;
+//! [`export`] and [`verify`] do it.
 
 pub mod export;
+pub mod pair;
 pub mod plan;
 pub mod since;
 pub mod verify;

@@ -29,7 +29,7 @@ pub struct Wish {
 }
 
 /// The class of the one partitioner whose tokens are numbers of 64 bits.
-const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
+pub(super) const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 
 /// Since this version the server tells the write time and TTL of each element (CASSANDRA-8877).
 const TELLS_ELEMENTS: (u32, u32) = (5, 0);
@@ -173,7 +173,7 @@ pub fn shapes(schema: &Schema, left_out: &[LeftOut]) -> Result<Vec<Shape>> {
 }
 
 /// Columns that the role would see masked.
-fn masked(look: &Look, shapes: &[Shape]) -> Vec<String> {
+pub(super) fn masked(look: &Look, shapes: &[Shape]) -> Vec<String> {
     let exported = |table: &str, column: &str| {
         let mut columns = shapes.iter().filter(|shape| shape.name == table);
         columns.any(|shape| shape.columns.iter().any(|own| own.name == column))

@@ -1,90 +1,120 @@
-//! A folder and a keyspace compared, range by range, each in the order of its tokens.
+//! A keyspace compared with a folder or with another keyspace, range by range, each in the order of its tokens.
+
+mod again;
+mod lines;
+mod live;
+
+pub use live::Live;
 
 use crate::backend::Stop;
-use crate::backend::cassandra::cells::{
-    Finder, Look, Page, Scan, Selection, Source, Throttle, Trouble, Way, token,
-};
+use crate::backend::cassandra::cells::Page;
 use crate::backup::TokenRange;
 use crate::backup::cast::Cast;
-use crate::backup::compare::{Cell64, Difference, Judge, Line, Tally, compare};
-use crate::backup::convert::{Converted, Converter};
+use crate::backup::compare::{
+    AT_REST, Clock, Difference, Differs, Judge, Tally, UNTOLD, Verdict, compare,
+};
+use crate::backup::convert::Converter;
 use crate::backup::layout::Layout;
 use crate::backup::mapping::{Move, TableMap};
-use crate::backup::read::Reader;
-use crate::backup::row::Row;
-use crate::backup::table::{Part, Role, Shape};
-use crate::error::{Error, Result, reason};
+use crate::backup::table::{Part, Shape};
+use crate::error::{Error, Result};
+use again::Again;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::collections::VecDeque;
-use std::fs::File;
+use lines::{Lines, LiveLines};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 /// Pages that were read and wait to be compared.
 const READY: usize = 4;
 
-/// How many pieces a range is cut into where the servers cannot read it in one go.
-const CUT: usize = 8;
-
 /// Rows that are looked up by their keys at once.
 const LOOKED_UP: usize = 64;
 
-/// The keyspace, while it is compared.
+/// Differences that are kept of one range; all are counted.
+const KEPT: usize = 1_000;
+
+/// What is compared, and how.
 pub struct Verify<'a> {
-    /// Where its rows come from.
-    pub source: &'a Source,
-    /// What was seen of it.
-    pub look: &'a Look,
-    /// Whether the servers tell the times of elements.
+    /// The keyspace of the url.
+    pub target: Live<'a>,
+    /// The keyspace that it is compared with; nothing where that is a folder.
+    pub source: Option<Live<'a>>,
+    /// Whether the servers of every side tell the times of elements.
     pub tells: bool,
     /// Whether the folder holds what changed since another one, so that other rows are none of it.
     pub partial: bool,
-    /// The level at which rows are read.
-    pub level: &'a str,
-    /// How much is asked.
-    pub throttle: &'a Throttle,
     /// Whether a signal wants the run to end.
     pub stop: &'a Stop,
     /// Told of trouble that passed.
     pub tell: &'a dyn Fn(String),
 }
 
-/// One file and the range that it holds.
+/// One range of a part of a table.
 #[derive(Debug, Clone)]
 pub struct Piece {
     /// What becomes of its columns.
     pub map: Arc<TableMap>,
     /// Which rows it has.
     pub part: Part,
-    /// Its columns.
-    pub layout: Layout,
-    /// Where it is.
-    pub path: PathBuf,
     /// Its tokens.
     pub range: TokenRange,
-    /// When its range was read, in microseconds since 1970.
-    pub read_at: i64,
-    /// The write time of what has none of its own.
-    pub cut_off: i64,
+    /// Where the first side's rows are.
+    pub first: First,
 }
 
-/// What a file comes to.
+/// The first side of a comparison.
+#[derive(Debug, Clone)]
+pub enum First {
+    /// A file of an export.
+    File {
+        /// Its columns.
+        layout: Layout,
+        /// Where it is.
+        path: PathBuf,
+        /// What it was when it was written.
+        file: crate::backup::manifest::File,
+        /// When its range was read, in microseconds since 1970.
+        read_at: i64,
+        /// The write time of what has none of its own.
+        cut_off: i64,
+    },
+    /// The source, as it is now.
+    Keyspace,
+}
+
+/// What a range comes to.
 #[derive(Debug, Default)]
 pub struct Compared {
     /// Its rows.
     pub tally: Tally,
+    /// Rows of the first side that do not fit the mapping, and are none of the second for that reason.
+    pub unfit: u64,
     /// The first that differ.
     pub differences: Vec<Difference>,
 }
 
-/// Differences that are kept of one file; all are counted.
-const KEPT: usize = 1_000;
+/// What is said of a row.
+struct Said {
+    key: Vec<Vec<u8>>,
+    verdict: Verdict,
+}
+
+/// A piece, and both of its sides as tables of what is compared.
+struct Work {
+    piece: Piece,
+    /// What becomes of the columns that are read of the first side.
+    from: TableMap,
+    /// The columns of the second side that the mapping fills, as a table of their own.
+    own: TableMap,
+    judge: Judge,
+    /// The write time of what has none of its own.
+    cut_off: i64,
+}
 
 /// The columns of a table that a mapping fills, as a table of their own.
-fn filled(map: &TableMap) -> TableMap {
+pub fn filled(map: &TableMap) -> TableMap {
     let moved = map.moves.iter().map(|moved| moved.to);
     let constant = map.constants.iter().map(|(to, _)| *to);
     let mut places: Vec<usize> = moved.chain(constant).collect();
@@ -110,87 +140,72 @@ fn filled(map: &TableMap) -> TableMap {
     }
 }
 
-/// A row as a line: owned, with its token.
-fn line(converted: Converted<'_>, partition: usize) -> Line {
-    let parts = converted.key[..partition].iter().map(AsRef::as_ref);
-    Line {
-        token: token(parts),
-        key: converted
-            .key
-            .into_iter()
-            .map(|part| part.into_owned().into())
-            .collect(),
-        cells: converted
-            .cells
-            .into_iter()
-            .map(crate::backup::group::Cell::into_owned)
-            .collect(),
+/// The same mapping from a table that has only the columns that are taken over: the others need not be read.
+pub fn needed(map: &TableMap) -> TableMap {
+    let mut places: Vec<usize> = map.moves.iter().map(|moved| moved.from).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut needed = map.clone();
+    for moved in &mut needed.moves {
+        // Every place stands among those of the moves.
+        moved.from = places.partition_point(|place| *place < moved.from);
     }
+    let columns = places.iter().map(|at| map.source.columns[*at].clone());
+    needed.source.columns = columns.collect();
+    needed
 }
 
-fn partition(shape: &Shape) -> usize {
-    shape.of(Role::Partition).count()
-}
-
-/// The rows of a file, block by block.
-struct FileLines<'m> {
-    reader: Reader<File>,
-    converter: Converter<'m>,
-    partition: usize,
-    ready: VecDeque<Line>,
-}
-
-impl<'m> FileLines<'m> {
-    fn open(piece: &'m Piece) -> Result<Self> {
-        let shown = piece.path.display().to_string();
-        let file = File::open(&piece.path).map_err(|error| {
-            Error::failed(format!("{shown} cannot be read: {}", reason(&error)))
-        })?;
-        Ok(FileLines {
-            reader: Reader::open(file, &piece.layout, &shown)?,
-            converter: Converter::new(&piece.map, piece.part, piece.cut_off),
-            partition: partition(&piece.map.target),
-            ready: VecDeque::new(),
-        })
-    }
-
-    /// The next row. One that does not convert was rejected by the import, and is none of the keyspace's.
-    fn next(&mut self) -> Result<Option<Line>> {
-        while self.ready.is_empty() {
-            let Some(block) = self.reader.next()? else {
-                return Ok(None);
-            };
-            let mut cells = Vec::new();
-            for at in 0..block.len() {
-                block.row(at, &mut cells);
-                if let Ok(converted) = self.converter.row(&cells) {
-                    self.ready.push_back(line(converted, self.partition));
-                }
-            }
-        }
-        Ok(self.ready.pop_front())
+/// The parts of a table of which anything is taken over.
+pub fn parts(map: &TableMap) -> Vec<Part> {
+    let statics = map.source.has_statics() && filled(map).source.has_statics();
+    match statics {
+        true => vec![Part::Rows, Part::Statics],
+        false => vec![Part::Rows],
     }
 }
 
 impl Verify<'_> {
-    /// Compares a file with its range of the keyspace.
+    /// Compares one range.
     ///
     /// # Errors
-    /// One of them cannot be read, or a signal wants the run to end.
+    /// A side cannot be read, or a signal wants the run to end.
     pub async fn piece(&self, piece: Piece) -> Result<Compared> {
-        match piece.map.keeps_keys() && !self.partial {
-            true => self.side_by_side(piece).await,
-            false => self.one_by_one(piece).await,
-        }
+        self.stop.check()?;
+        let work = Arc::new(self.work(piece).await?);
+        let compared = match work.piece.map.keeps_keys() && !self.partial {
+            true => self.side_by_side(work).await,
+            false => self.one_by_one(work).await,
+        };
+        compared.map_err(|mut error| {
+            if error.place.is_none() {
+                error.now = Some("nothing was written".to_string());
+            }
+            error
+        })
     }
 
-    fn selection(&self, shape: &Shape, part: Part) -> Selection {
-        Selection::new(&self.source.keyspace, shape, part, self.tells, None)
-    }
-
-    fn judge(&self, piece: &Piece, own: &TableMap) -> Judge {
-        let converter = Converter::new(own, piece.part, piece.cut_off);
-        Judge {
+    /// Both clocks are asked before the first row of either side: what is written from then on is newer.
+    async fn work(&self, piece: Piece) -> Result<Work> {
+        let own = filled(&piece.map);
+        let (from, cut_off, read_at) = match (&piece.first, &self.source) {
+            (
+                First::File {
+                    read_at, cut_off, ..
+                },
+                _,
+            ) => ((*piece.map).clone(), *cut_off, (AT_REST, *read_at)),
+            (First::Keyspace, Some(source)) => {
+                let (one, other) = tokio::try_join!(source.clock(), self.target.clock())?;
+                (needed(&piece.map), UNTOLD, (one, other))
+            }
+            (First::Keyspace, None) => {
+                return Err(Error::failed("there is no source to compare with"));
+            }
+        };
+        let converter = Converter::new(&own, piece.part, cut_off);
+        let clocks = self.source.iter().chain([&self.target]);
+        let now = clocks.map(|live| live.look.now.div_euclid(1_000)).max();
+        let judge = Judge {
             columns: converter
                 .columns()
                 .map(|column| column.name.clone())
@@ -199,182 +214,183 @@ impl Verify<'_> {
                 .columns()
                 .map(|column| column.composed && !self.tells)
                 .collect(),
-            now: Cell64::new(self.look.now.div_euclid(1_000)),
-            read_at: piece.read_at,
-            sides: ("the export", "the keyspace"),
-        }
+            now: Clock::at(now.unwrap_or_default()),
+            read_at,
+            sides: match &self.source {
+                Some(source) => (source.name.clone(), self.target.name.clone()),
+                None => ("the export".to_string(), "the keyspace".to_string()),
+            },
+        };
+        Ok(Work {
+            piece,
+            from,
+            own,
+            judge,
+            cut_off,
+        })
     }
 
-    async fn side_by_side(&self, piece: Piece) -> Result<Compared> {
-        let own = filled(&piece.map);
-        let scan = self
-            .source
-            .scan(self.selection(&own.source, piece.part), self.level)
-            .await?;
+    /// Reads the first side's pages of a range into a channel, where it is a keyspace.
+    async fn first_pages(&self, work: &Work) -> Result<(Pages<'_>, Option<mpsc::Receiver<Page>>)> {
+        let Some(source) = &self.source else {
+            return Ok((Pages(None), None));
+        };
+        let piece = &work.piece;
+        let selection =
+            source.selection(&work.from.source, &piece.map.source, piece.part, self.tells);
+        let scan = source.scan(selection).await?;
         let (send, pages) = mpsc::channel(READY);
-        let (range, judge) = (piece.range, self.judge(&piece, &own));
-        let comparing = tokio::task::spawn_blocking(move || merged(&piece, &own, &judge, pages));
-        let read = self.pages(&scan, range, &send).await;
-        drop(send);
+        Ok((Pages(Some((source, scan, send))), Some(pages)))
+    }
+
+    /// Keys are the same on both sides: so is the order of the rows.
+    async fn side_by_side(&self, work: Arc<Work>) -> Result<Compared> {
+        let (source, first) = self.first_pages(&work).await?;
+        let piece = &work.piece;
+        let target = &self.target;
+        let selection =
+            target.selection(&work.own.source, &piece.map.target, piece.part, self.tells);
+        let scan = target.scan(selection).await?;
+        let (send, second) = mpsc::channel(READY);
+        let target = Pages(Some((target, scan, send)));
+        let (differ, differing) = mpsc::channel(LOOKED_UP);
+        let comparing = {
+            let work = work.clone();
+            tokio::task::spawn_blocking(move || merged(&work, first, second, &differ))
+        };
+        let again = Again::new(self, &work);
+        let read = tokio::try_join!(
+            source.read(self, &work),
+            target.read(self, &work),
+            each(differing, |(differs, key)| again.settle(differs, key)),
+        );
         let compared = comparing.await.map_err(|error| {
             Error::failed(format!("a range was not compared to its end: {error}"))
         })?;
-        read?;
-        compared
+        let ((), (), settled) = read?;
+        let mut compared = compared?;
+        compared.tally.join(&settled.tally);
+        compared.differences = settled.differences;
+        Ok(compared)
     }
 
-    /// Hands over every page of a range, in the order of tokens.
-    async fn pages(&self, scan: &Scan, range: TokenRange, send: &mpsc::Sender<Page>) -> Result<()> {
-        let mut members = self.look.members.clone();
-        if let Some(owner) = self.look.ring.owner(&range) {
-            // A replica needs to ask nobody for most of it.
-            members.sort_by_key(|member: &Uuid| *member != owner);
-        }
-        let mut owed = vec![range];
-        while let Some(range) = owed.pop() {
-            let way = Way {
-                range,
-                members: &members,
-                throttle: self.throttle,
-                stop: self.stop,
-                tell: self.tell,
-            };
-            let mut any = false;
-            let mut fetched = scan.first(&way).await;
-            loop {
-                match fetched {
-                    Ok(page) => {
-                        any |= !page.page.is_empty();
-                        if send.send(page.page).await.is_err() {
-                            // The comparison has ended, with an error of its own.
-                            return Ok(());
-                        }
-                        match page.next {
-                            Some(next) => fetched = scan.page(&way, next).await,
-                            None => break,
-                        }
-                    }
-                    Err(Trouble::TooMuch(_)) if !any && range.cut(CUT).len() > 1 => {
-                        owed.extend(range.cut(CUT).into_iter().rev());
+    /// Looks each row of the first side up by its key: the mapping makes other keys, so both sides have other orders.
+    async fn one_by_one(&self, work: Arc<Work>) -> Result<Compared> {
+        let (source, first) = self.first_pages(&work).await?;
+        let (send, rows) = mpsc::channel(LOOKED_UP);
+        let reading = {
+            let work = work.clone();
+            tokio::task::spawn_blocking(move || -> Result<u64> {
+                let mut lines = Lines::first(&work, first, true)?;
+                while let Some(line) = lines.next()? {
+                    if send.blocking_send(line).is_err() {
                         break;
                     }
-                    Err(
-                        Trouble::TooMuch(error) | Trouble::Refused(error) | Trouble::Failed(error),
-                    ) => {
-                        return Err(error);
-                    }
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks each row of a file up by its key: the mapping makes other keys, so both sides have other orders.
-    async fn one_by_one(&self, piece: Piece) -> Result<Compared> {
-        let own = filled(&piece.map);
-        let judge = self.judge(&piece, &own);
-        let selection = self.selection(&own.source, piece.part);
-        let finder = self.source.finder(selection, self.stop.clone()).await?;
-        let (send, mut lines) = mpsc::channel(LOOKED_UP);
-        let part = piece.part;
-        let reading = tokio::task::spawn_blocking(move || -> Result<()> {
-            let mut file = FileLines::open(&piece)?;
-            while let Some(line) = file.next()? {
-                if send.blocking_send(line).is_err() {
-                    break;
+                Ok(lines.unfit())
+            })
+        };
+        let again = Again::new(self, &work);
+        let finding = again.target().await?;
+        let (again, judge) = (&again, &work.judge);
+        let looked_up = each(rows, |lines::Taken { line, key }| async move {
+            self.stop.check()?;
+            let other = finding.row(&lines::own_key(&line)).await?;
+            match judge.row(Some(&line), other.as_ref()) {
+                Verdict::Different(how) => {
+                    let one = Some(line);
+                    again.settle(Differs { one, other, how }, key).await
                 }
+                verdict => Ok(Said {
+                    key: lines::own_key(&line),
+                    verdict,
+                }),
             }
-            Ok(())
         });
-        let mut compared = Compared::default();
-        let mut flying = FuturesUnordered::new();
-        let mut open = true;
-        while open || !flying.is_empty() {
-            tokio::select! {
-                line = lines.recv(), if open && flying.len() < LOOKED_UP => match line {
-                    None => open = false,
-                    Some(line) => flying.push(found(&finder, line, &own, part)),
-                },
-                Some(found) = flying.next() => {
-                    let (one, other, now) = found?;
-                    judge.now.set(judge.now.get().max(now.unwrap_or_default()));
-                    let (tally, how) = judge.looked_up(&one, other.as_ref());
-                    compared.tally.join(&tally);
-                    if let Some(how) = how && compared.differences.len() < KEPT {
-                        let key = one.key.into_iter().map(|part| part.into_owned());
-                        compared.differences.push(Difference { key: key.collect(), how });
-                    }
-                }
-            }
-        }
-        reading
+        let read = tokio::try_join!(source.read(self, &work), looked_up);
+        let unfit = reading
             .await
-            .map_err(|error| Error::failed(format!("a file was not read to its end: {error}")))??;
+            .map_err(|error| Error::failed(format!("a side was not read to its end: {error}")))?;
+        let ((), mut compared) = read?;
+        compared.unfit = unfit?;
         Ok(compared)
     }
 }
 
-/// A row of a file, the keyspace's row of that key, and the second at which it was read.
-async fn found(
-    finder: &Finder,
-    line_of_file: Line,
-    own: &TableMap,
-    part: Part,
-) -> Result<(Line, Option<Line>, Option<i64>)> {
-    let key: Vec<Vec<u8>> = line_of_file.key.iter().map(|part| part.to_vec()).collect();
-    let page = finder.find(&key).await?;
-    let converter = Converter::new(own, part, 0);
-    let partition = partition(&own.target);
-    let mut other = None;
-    page.each(|row| {
-        other = Some(converted(&converter, row, partition)?);
-        Ok(())
-    })?;
-    let now = page.now.map(|now| now.div_euclid(1_000));
-    Ok((line_of_file, other, now))
-}
+/// Pages that are to be read into a channel; nothing where there are none to read.
+struct Pages<'a>(
+    Option<(
+        &'a Live<'a>,
+        crate::backend::cassandra::cells::Scan,
+        mpsc::Sender<Page>,
+    )>,
+);
 
-fn converted(converter: &Converter<'_>, row: &Row<'_>, partition: usize) -> Result<Line> {
-    let converted = converter.row(row).map_err(|reject| {
-        Error::failed(format!(
-            "the keyspace has a value of {} that cannot be read: {}",
-            reject.column, reject.reason
-        ))
-    })?;
-    Ok(line(converted, partition))
-}
-
-/// Compares a file with the pages of its range.
-fn merged(
-    piece: &Piece,
-    own: &TableMap,
-    judge: &Judge,
-    mut pages: mpsc::Receiver<Page>,
-) -> Result<Compared> {
-    let mut file = FileLines::open(piece)?;
-    let converter = Converter::new(own, piece.part, piece.cut_off);
-    let partition = partition(&own.target);
-    let mut ready: VecDeque<Line> = VecDeque::new();
-    let mut live = || -> Result<Option<Line>> {
-        while ready.is_empty() {
-            let Some(page) = pages.blocking_recv() else {
-                return Ok(None);
-            };
-            if let Some(now) = page.now {
-                judge.now.set(judge.now.get().max(now.div_euclid(1_000)));
+impl Pages<'_> {
+    async fn read(self, verify: &Verify<'_>, work: &Work) -> Result<()> {
+        match self.0 {
+            None => Ok(()),
+            Some((live, scan, send)) => {
+                let range = work.piece.range;
+                live.pages(&scan, range, &send, verify.stop, verify.tell)
+                    .await
             }
-            page.each(|row| {
-                ready.push_back(converted(&converter, row, partition)?);
-                Ok(())
-            })?;
         }
-        Ok(ready.pop_front())
-    };
-    let mut differences = Vec::new();
-    let tally = compare(judge, &mut || file.next(), &mut live, &mut |difference| {
-        if differences.len() < KEPT {
-            differences.push(difference);
-        }
-    })?;
-    Ok(Compared { tally, differences })
+    }
 }
+
+/// Does something for all that comes, many at once, and counts what is said.
+async fn each<T, F: Future<Output = Result<Said>>>(
+    mut rows: mpsc::Receiver<T>,
+    work: impl Fn(T) -> F,
+) -> Result<Compared> {
+    let mut compared = Compared::default();
+    let mut flying = FuturesUnordered::new();
+    let mut open = true;
+    while open || !flying.is_empty() {
+        tokio::select! {
+            row = rows.recv(), if open && flying.len() < LOOKED_UP => match row {
+                None => open = false,
+                Some(row) => flying.push(work(row)),
+            },
+            Some(said) = flying.next() => {
+                let Said { key, verdict } = said?;
+                compared.tally.count(&verdict);
+                if let Verdict::Different(how) = verdict && compared.differences.len() < KEPT {
+                    compared.differences.push(Difference { key, how });
+                }
+            }
+        }
+    }
+    Ok(compared)
+}
+
+/// Compares both sides of a range. Rows that differ are handed over, and not counted.
+fn merged(
+    work: &Work,
+    first: Option<mpsc::Receiver<Page>>,
+    second: mpsc::Receiver<Page>,
+    differ: &mpsc::Sender<(Differs, lines::Key)>,
+) -> Result<Compared> {
+    let mut first = Lines::first(work, first, false)?;
+    let mut second = LiveLines::second(work, second);
+    let mut tally = compare(
+        &work.judge,
+        &mut || Ok(first.next()?.map(|taken| taken.line)),
+        &mut || Ok(second.next()?.map(|taken| taken.line)),
+        &mut |differs| {
+            let key = differs.key();
+            // Nobody takes it where the run has ended with an error.
+            let _ = differ.blocking_send((differs, key));
+        },
+    )?;
+    tally.different = 0;
+    Ok(Compared {
+        tally,
+        unfit: first.unfit(),
+        differences: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

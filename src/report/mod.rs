@@ -10,6 +10,7 @@ pub mod progress;
 pub mod status;
 pub mod style;
 pub mod table;
+pub mod verify;
 
 use crate::error::Exit;
 use serde_json::{Map, Value, json};

@@ -21,6 +21,7 @@ pub struct File {
     pub gate: Gate,
     pub postgres: Postgres,
     pub cassandra: Cassandra,
+    pub source: Source,
 }
 
 /// `[app]`.
@@ -94,6 +95,13 @@ pub struct Cassandra {
     pub agreement: Option<String>,
     pub connect_timeout: Option<String>,
     pub request_timeout: Option<String>,
+}
+
+/// `[source]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    pub local_datacenter: Option<String>,
 }
 
 /// `tls`: yes or no, or what it needs.

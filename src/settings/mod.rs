@@ -6,10 +6,12 @@ mod file;
 mod gate;
 mod layers;
 mod replication;
+mod source;
 
 pub use cassandra::{Cassandra, Level, SerialLevel, Tls, Verify};
 pub use gate::{Gate, Replicas};
 pub use replication::Replication;
+pub use source::Source;
 
 use crate::error::{Diagnostic, Error, Exit, Result, reason};
 use crate::place::{Place, SourceFile, Span};
@@ -98,6 +100,8 @@ pub struct Settings {
     pub reconnect: Duration,
     /// `[cassandra]`.
     pub cassandra: Cassandra,
+    /// `[source]`.
+    pub source: Source,
     /// `[gate]`.
     pub gate: Gate,
     /// Every value, for `kmig config`.
@@ -150,6 +154,7 @@ impl Settings {
             Some("60s"),
         );
         let cassandra = cassandra::Raw::read(&mut layers, values.cassandra);
+        let source = Source::read(&mut layers, values.source);
         let depends_on = values
             .subsystem
             .into_iter()
@@ -205,6 +210,7 @@ impl Settings {
         let gate = gate.check().map_err(|(key, why)| at(key, why))?;
         Ok(Settings {
             cassandra,
+            source,
             gate,
             lock_timeout,
             ddl_deadline: time("postgres.ddl_deadline", ddl_deadline)?,

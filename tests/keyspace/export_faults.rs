@@ -12,13 +12,13 @@ use std::fs;
 use std::sync::{MutexGuard, OnceLock};
 use std::time::Duration;
 
-/// One node behind a proxy, for all tests of this module.
-struct Stage {
-    cluster: Cluster,
-    proxy: FrameProxy,
+/// One node behind a proxy, for all tests that hurt a line.
+pub struct Stage {
+    pub cluster: Cluster,
+    pub proxy: FrameProxy,
 }
 
-fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
+pub fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
     static STAGE: OnceLock<Stage> = OnceLock::new();
     if !available() {
         return None;

@@ -11,5 +11,6 @@ mod imports;
 mod kinds;
 mod random;
 mod readers;
+mod sources;
 mod space;
 mod tables;

@@ -212,7 +212,7 @@ fn refused_login(target: &Target, error: &NewSessionError) -> Option<Error> {
     let user = target.user.as_deref();
     let wanted = missing_login(error);
     let fault = Fault::from(error.clone());
-    let hint = "user and password come from the url, from KMIG_CASSANDRA_USER and KMIG_CASSANDRA_PASSWORD, or from user and password_file in [cassandra]";
+    let hint = target.logins;
     match user {
         None if wanted => {
             Some(Error::failed("the cluster wants a login, and no user is given").next(hint))

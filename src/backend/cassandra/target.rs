@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::run::RunId;
-use crate::settings::{Cassandra, Level, SerialLevel, Tls};
+use crate::settings::{Cassandra, Level, SerialLevel, Source, Tls};
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use std::fmt;
@@ -15,6 +15,10 @@ pub const PORT: u16 = 9042;
 
 /// Longest name of a keyspace, in bytes: it names folders on disk (`SchemaConstants.NAME_LENGTH`).
 const KEYSPACE_MAX: usize = 48;
+
+/// Where a login may come from, and the one of a second keyspace.
+const LOGINS: &str = "user and password come from the url, from KMIG_CASSANDRA_USER and KMIG_CASSANDRA_PASSWORD, or from user and password_file in [cassandra]";
+const LOGINS_BESIDE: &str = "user and password come from the url of --source, the password also from KMIG_SOURCE_PASSWORD; where it names no user, they are those of the project's url and of [cassandra]";
 
 /// Where the url's form is shown.
 const FORM: &str = "cassandra://user@host1,host2:9042/keyspace";
@@ -32,6 +36,8 @@ pub struct Target {
     pub user: Option<String>,
     /// The role's password.
     pub password: Password,
+    /// Where user and password may come from, for who lacks them.
+    pub logins: &'static str,
     /// How to encrypt; nothing for a plain connection.
     pub tls: Option<Tls>,
     /// The datacenter whose nodes are asked first.
@@ -128,6 +134,7 @@ impl Target {
             keyspace,
             user,
             password,
+            logins: LOGINS,
             tls: settings.tls.clone(),
             local_datacenter: settings.local_datacenter.clone(),
             consistency: settings.consistency,
@@ -136,6 +143,30 @@ impl Target {
             request_timeout: settings.request_timeout,
             run: run.clone(),
         })
+    }
+
+    /// Reads the url of a second keyspace, which is read beside this one. All is as the settings have it, but for what
+    /// `source` has otherwise. A url without a user logs in as this one does; the password of this one's user goes to no
+    /// other user.
+    ///
+    /// # Errors
+    /// As [`Target::read`].
+    pub fn beside(&self, url: &str, settings: &Cassandra, source: &Source) -> Result<Self, Error> {
+        let mut own = settings.clone();
+        (own.user, own.password, own.password_file) = (None, None, None);
+        if source.local_datacenter.is_some() {
+            own.local_datacenter = source.local_datacenter.clone();
+        }
+        let mut beside = Target::read(url, &own, &self.run)?;
+        beside.logins = LOGINS_BESIDE;
+        let user = beside.user.take().or(self.user.clone());
+        beside.password = match (beside.password, &source.password) {
+            (Password::None, Some(password)) => Password::Given(password.clone()),
+            (Password::None, None) if user == self.user => self.password.clone(),
+            (password, _) => password,
+        };
+        beside.user = user;
+        Ok(beside)
     }
 
     /// The keyspace and where it is, without user and password, for people.

@@ -30,9 +30,9 @@ fn compared(first: &[Line], second: &[Line]) -> (Tally, Vec<String>) {
     let judge = Judge {
         columns: vec!["c".to_string()],
         untold: vec![false],
-        now: Cell64::new(NOW),
-        read_at: READ_AT,
-        sides: ("the export", "the keyspace"),
+        now: Clock::at(NOW),
+        read_at: (AT_REST, READ_AT),
+        sides: ("the export".to_string(), "the keyspace".to_string()),
     };
     let (mut first, mut second) = (first.iter().cloned(), second.iter().cloned());
     let mut told = Vec::new();
@@ -41,7 +41,7 @@ fn compared(first: &[Line], second: &[Line]) -> (Tally, Vec<String>) {
         &mut || Ok(first.next()),
         &mut || Ok(second.next()),
         &mut |difference| {
-            let key = String::from_utf8_lossy(&difference.key[0]).into_owned();
+            let key = String::from_utf8_lossy(&difference.key()[0]).into_owned();
             told.push(format!("{key}: {}", difference.how));
         },
     );
@@ -103,7 +103,7 @@ fn values_and_write_times_are_exact_and_expiries_nearly() {
         (
             whole("x", 5, None),
             whole("x", 6, None),
-            "written at 5 and at 6",
+            "written at 5 in the export, at 6 in the keyspace",
         ),
         (
             whole("x", 5, soon),
@@ -170,7 +170,95 @@ fn elements_are_compared_one_by_one() {
     let turned = compared(&of(vec![x.clone(), y.clone()]), &of(vec![y, x.clone()]));
     assert_eq!(turned.0, tally(0, 0, 0, 1));
     let fewer = compared(&of(vec![a.clone(), b]), &of(vec![a.clone()]));
-    assert_eq!(fewer.1, ["a: c: 2 elements and 1"]);
+    assert_eq!(
+        fewer.1,
+        ["a: c: 2 elements in the export, 1 in the keyspace"]
+    );
     let later = compared(&of(vec![a]), &of(vec![element(Some("a"), "1", 6)]));
-    assert_eq!(later.1, ["a: c: written at 5 and at 6"]);
+    assert_eq!(
+        later.1,
+        ["a: c: written at 5 in the export, at 6 in the keyspace"]
+    );
+}
+
+#[test]
+fn an_element_that_goes_a_second_earlier_on_one_side_is_no_difference() {
+    let element = |key: Option<&'static str>, expiry| Element {
+        key: key.map(raw),
+        value: Some(raw("v")),
+        field: 0,
+        time: time(5, expiry),
+    };
+    let of = |elements: Vec<Element<'static>>| vec![line(1, "a", Cell::Elements(elements))];
+    for key in [None, Some("k")] {
+        let stays = element(None, None);
+        let sooner = of(vec![element(key, Some(NOW + 2)), stays.clone()]);
+        let later = of(vec![element(key, Some(NOW + 3)), stays]);
+        assert_eq!(compared(&sooner, &later), (tally(1, 0, 0, 0), vec![]));
+        assert_eq!(compared(&later, &sooner), (tally(1, 0, 0, 0), vec![]));
+    }
+}
+
+/// A judge of two sides that are both written to.
+fn between_two() -> Judge {
+    Judge {
+        columns: vec!["c".to_string()],
+        untold: vec![false],
+        now: Clock::at(NOW),
+        read_at: (READ_AT, READ_AT + 100),
+        sides: ("old".to_string(), "new".to_string()),
+    }
+}
+
+#[test]
+fn each_side_has_its_own_moment_from_which_on_rows_are_newer() {
+    let judge = between_two();
+    let of = |write| line(1, "a", whole("x", write, None));
+    let newer = |one: Option<i64>, other: Option<i64>| {
+        let (one, other) = (one.map(of), other.map(of));
+        judge.row(one.as_ref(), other.as_ref()) == Verdict::Newer
+    };
+    assert!(newer(Some(READ_AT + 1), None));
+    assert!(newer(Some(READ_AT + 1), Some(5)));
+    assert!(!newer(Some(READ_AT), Some(5)));
+    assert!(newer(None, Some(READ_AT + 101)));
+    assert!(newer(Some(5), Some(READ_AT + 101)));
+    assert!(!newer(None, Some(READ_AT + 100)));
+    let told = judge.row(Some(&of(5)), None);
+    assert_eq!(told, Verdict::Different("it is not in new".to_string()));
+    let told = judge.row(None, Some(&of(5)));
+    assert_eq!(told, Verdict::Different("it is not in old".to_string()));
+}
+
+#[test]
+fn a_row_that_differed_is_judged_by_what_stands_there_the_second_time() {
+    let judge = between_two();
+    let [old, new] = ["x", "y"].map(|value| line(1, "a", whole(value, 5, None)));
+    let late = line(1, "a", whole("z", READ_AT + 1, None));
+    let (old, new, late) = (Some(&old), Some(&new), Some(&late));
+    let differs = Verdict::Different("c: the values differ".to_string());
+    assert_eq!(judge.again((old, new), (old, new)), differs);
+    assert_eq!(judge.again((old, new), (new, new)), Verdict::Same);
+    assert_eq!(judge.again((old, new), (late, new)), Verdict::Newer);
+    // A deletion has no time; that the row was there a moment ago tells of it.
+    assert_eq!(judge.again((old, new), (None, new)), Verdict::Newer);
+    assert_eq!(judge.again((old, new), (old, None)), Verdict::Newer);
+    assert_eq!(judge.again((old, None), (None, None)), Verdict::Newer);
+    let missing = Verdict::Different("it is not in new".to_string());
+    assert_eq!(judge.again((old, None), (old, None)), missing);
+    let going = line(1, "a", whole("x", 5, Some(NOW + 1)));
+    assert_eq!(
+        judge.again((Some(&going), None), (None, None)),
+        Verdict::Gone
+    );
+}
+
+#[test]
+fn what_has_no_write_time_is_compared_by_its_value_alone() {
+    let judge = between_two();
+    let [untold, told] = [UNTOLD, 7].map(|write| line(1, "a", whole("x", write, None)));
+    assert_eq!(judge.row(Some(&untold), Some(&told)), Verdict::Same);
+    let other = line(1, "a", whole("y", 7, None));
+    let differs = Verdict::Different("c: the values differ".to_string());
+    assert_eq!(judge.row(Some(&untold), Some(&other)), differs);
 }

@@ -250,14 +250,28 @@ pub fn mapped(
         .iter()
         .map(|table| archive.shape(table))
         .collect::<Result<Vec<_>>>()?;
+    accounted(&sources, file, schema, targets, "the export")
+}
+
+/// What becomes of each of these tables, which are those of `what`.
+///
+/// # Errors
+/// Everything that is not accounted for: 7.
+pub fn accounted(
+    sources: &[Shape],
+    file: Option<&(SourceFile, File)>,
+    schema: &Schema,
+    targets: &[Shape],
+    what: &str,
+) -> Result<Mapping> {
     let types: Types = schema.types.clone();
     let rules = file.map(|(source, file)| (source, file));
-    mapping::plan(rules, &sources, targets, &types).map_err(|problems| {
+    mapping::plan(rules, sources, targets, &types).map_err(|problems| {
         let count = problems.len();
         let things = if count == 1 { "column or table" } else { "columns or tables" };
         let mut error = Error::new(
             Exit::Refused,
-            format!("{count} {things} of the export cannot be imported as it stands"),
+            format!("{count} {things} of {what} cannot be imported as it stands"),
         );
         error.diagnostics = problems.into();
         error

@@ -194,6 +194,26 @@ impl Source {
         Err(last)
     }
 
+    /// The clock of the first of some members that answers, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// None answers.
+    pub async fn clock(&self, members: &[Uuid]) -> Result<i64> {
+        let query = "SELECT toUnixTimestamp(now()) AS now FROM system.local";
+        let mut last = Error::failed("system.local tells no time");
+        for member in members {
+            match self.sender.ask_member(*member, query, self.timeout).await {
+                Ok(rows) => {
+                    if let Some(now) = rows.first().and_then(|row| row.number("now")) {
+                        return Ok(now);
+                    }
+                }
+                Err(fault) => last = fault.error(),
+            }
+        }
+        Err(last)
+    }
+
     /// Tables on which the role lacks a permission.
     async fn lacking(&self, permission: &str, tables: Vec<&String>) -> Result<Vec<String>> {
         match &self.role {

@@ -1,6 +1,7 @@
 //! In which token ranges a table is read, and through which member each. Pure.
 
 use crate::backup::TokenRange;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Bytes of a range, about: one file, and what is read again where it is interrupted.
@@ -34,6 +35,13 @@ impl Ring {
         Ring(tokens)
     }
 
+    /// Whether both are of one cluster: a member of the one is a member of the other.
+    pub fn shares_a_member(&self, other: &Ring) -> bool {
+        let members = |ring: &Ring| ring.0.iter().map(|(_, owner)| *owner).collect();
+        let (one, other): (BTreeSet<Uuid>, BTreeSet<Uuid>) = (members(self), members(other));
+        !one.is_disjoint(&other)
+    }
+
     /// The member that owns the middle of a range: a replica of most of it.
     pub fn owner(&self, range: &TokenRange) -> Option<Uuid> {
         let middle = (i128::from(range.after) + i128::from(range.to)) / 2;
@@ -61,6 +69,14 @@ mod tests {
         assert_eq!(ranges(0, (0, 1), 4).len(), 1);
         assert_eq!(ranges(SMALL + 1, (0, 1), 4).len(), 8);
         assert_eq!(ranges(100 * RANGE, (0, 1), 4).len(), 100);
+    }
+
+    #[test]
+    fn one_cluster_is_known_by_its_members() {
+        let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
+        let ring = Ring::new(vec![(100, b), (0, a)]);
+        assert!(ring.shares_a_member(&Ring::new(vec![(7, c), (8, a)])));
+        assert!(!ring.shares_a_member(&Ring::new(vec![(0, c)])));
     }
 
     #[test]

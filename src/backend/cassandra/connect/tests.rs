@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 /// The target of a url whose hosts are all here, at this port.
 fn target(hosts: usize, port: u16) -> Target {
     Target {
+        logins: "",
         contacts: vec![Contact::Ip(Ipv4Addr::LOCALHOST.into()); hosts],
         port,
         keyspace: "k".into(),

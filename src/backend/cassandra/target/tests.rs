@@ -123,3 +123,59 @@ fn a_target_is_shown_without_its_password() {
         "cassandra://u:***@h/k"
     );
 }
+
+#[test]
+fn a_second_keyspace_has_a_login_of_its_own_or_this_one() {
+    let of_project = settings(&[("KMIG_CASSANDRA_LOCAL_DATACENTER", "dc1")]);
+    let main = Target::read("cassandra://app:mine@db/new", &of_project, &run()).expect("a url");
+    let beside = |url: &str, source: &Source| {
+        let beside = main.beside(url, &of_project, source).expect("a url");
+        let password = password(&beside).map(str::to_string);
+        (beside.user, password, beside.local_datacenter)
+    };
+    let told = |user: &str, password: Option<&str>, datacenter: &str| {
+        (
+            Some(user.to_string()),
+            password.map(str::to_string),
+            Some(datacenter.to_string()),
+        )
+    };
+    let nothing = Source::default();
+    let own = Source {
+        password: Some("theirs".into()),
+        local_datacenter: Some("dc9".into()),
+    };
+    for (url, source, expected) in [
+        (
+            "cassandra://db/old",
+            &nothing,
+            told("app", Some("mine"), "dc1"),
+        ),
+        (
+            "cassandra://app@far/old",
+            &nothing,
+            told("app", Some("mine"), "dc1"),
+        ),
+        // Another user's password is nobody else's business.
+        (
+            "cassandra://reader@far/old",
+            &nothing,
+            told("reader", None, "dc1"),
+        ),
+        (
+            "cassandra://reader@far/old",
+            &own,
+            told("reader", Some("theirs"), "dc9"),
+        ),
+        (
+            "cassandra://far/old",
+            &own,
+            told("app", Some("theirs"), "dc9"),
+        ),
+        ("cassandra://a:b@far/old", &own, told("a", Some("b"), "dc9")),
+    ] {
+        assert_eq!(beside(url, source), expected, "{url}");
+    }
+    let wrong = main.beside("postgres://db/old", &of_project, &nothing);
+    assert!(wrong.is_err());
+}
