@@ -1,4 +1,6 @@
 use super::*;
+use crate::backup::group::Element;
+use crate::backup::row::Time;
 
 const NOW: i64 = 1_000;
 const READ_AT: i64 = 5_000;
