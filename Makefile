@@ -37,7 +37,7 @@ bench: ## round trips and times over networks of several speeds; schema changes 
 		&& if peer=$$(scripts/ensure-cassachange); then export KMIG_CASSACHANGE=$$peer; fi \
 		&& KMIG_PG_BIN=$$bin KMIG_CASSANDRA=$$jars cargo bench --bench network --bench thousand --bench cassandra
 
-bench-keyspace: ## exports a million rows beside a bare loop, DSBulk and cqlsh COPY (KMIG_ROWS=… for fewer)
+bench-keyspace: ## exports, imports and verifies a million rows beside bare loops, DSBulk and cqlsh COPY (KMIG_ROWS=… for fewer)
 	cargo build --release
 	jars=$$(scripts/ensure-cassandra) \
 		&& if peer=$$(scripts/ensure-dsbulk); then export KMIG_DSBULK="$$peer"; fi \

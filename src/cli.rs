@@ -524,7 +524,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
     /// Ranges that are read at once, at most
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 4)]
     pub parallel: u16,
     /// Rows a second that are read of a keyspace, at most
     #[arg(long, value_name = "N")]

@@ -113,13 +113,18 @@ impl<'m> Converter<'m> {
     /// # Errors
     /// The first value that does not convert.
     pub fn row<'a>(&'a self, row: &Row<'a>) -> Result<Converted<'a>, Reject> {
-        let keys = self.keys.iter().map(|key| self.key(key, row));
-        let key = keys.collect::<Result<_, _>>()?;
-        let cells = self.cells.iter().map(|source| match &source.from {
-            From::Constant(_) => Ok(Cell::Absent),
-            From::Cell(place, cast) => self.cell(source.column, cast, &row[*place]),
-        });
-        let mut cells = cells.collect::<Result<Vec<_>, _>>()?;
+        // Room is made at once: a collected Result grows step by step, and this is done for every row.
+        let mut key = Vec::with_capacity(self.keys.len());
+        for source in &self.keys {
+            key.push(self.key(source, row)?);
+        }
+        let mut cells = Vec::with_capacity(self.cells.len());
+        for source in &self.cells {
+            cells.push(match &source.from {
+                From::Constant(_) => Cell::Absent,
+                From::Cell(place, cast) => self.cell(source.column, cast, &row[*place])?,
+            });
+        }
         let mut of_row = None;
         for (at, source) in self.cells.iter().enumerate() {
             if let From::Constant(value) = source.from {

@@ -17,8 +17,8 @@ use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 
-/// Rows of a block, at most: few enough that a hundred columns of some hundred bytes are no burden.
-const BLOCK: usize = 2048;
+/// Rows of a block, at most: few enough that a hundred columns of some hundred bytes are no burden, several files at once.
+const BLOCK: usize = 512;
 
 /// Reads one file.
 pub struct Reader<R: ChunkReader + 'static> {

@@ -303,6 +303,7 @@ impl Page {
             .map_err(|error| unreadable(error.to_string()))?;
         let second = self.now.unwrap_or_default().div_euclid(1000);
         let mut each: Vec<Option<Time>> = Vec::new();
+        let mut kept = Vec::with_capacity(selection.slots.len());
         for row in rows {
             let mut columns = row.map_err(|error| unreadable(error.to_string()))?;
             let mut slice = || {
@@ -313,7 +314,7 @@ impl Page {
                 Ok::<_, Error>(column.slice.map(|slice| slice.as_slice()))
             };
             each.clear();
-            let mut kept = Vec::with_capacity(selection.slots.len());
+            kept.clear();
             for slot in &selection.slots {
                 let value = slice()?;
                 let times = match slot {

@@ -172,7 +172,7 @@ pub struct Bound {
 
 /// Binds what a row writes.
 pub fn bind(text: &Text, forms: &[Form], key: &[Raw<'_>], write: &Write<'_>) -> Bound {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(size(key, write));
     let mut slots = Vec::with_capacity(text.markers.len());
     for marker in &text.markers {
         let start = bytes.len();
@@ -242,6 +242,21 @@ pub fn bind(text: &Text, forms: &[Form], key: &[Raw<'_>], write: &Write<'_>) -> 
         bytes,
         element: None,
     }
+}
+
+/// Bytes of a statement's values: its write time, its key, and what it gives, each part of a collection with its length.
+fn size(key: &[Raw<'_>], write: &Write<'_>) -> usize {
+    let given = write.given.iter().map(|(_, given)| match given {
+        Given::Set(value) => value.len(),
+        Given::Add(elements) => {
+            let part = |part: &Option<Raw<'_>>| part.as_ref().map_or(0, |part| 4 + part.len());
+            let each = elements.iter();
+            4 + each
+                .map(|element| part(&element.key) + part(&element.value))
+                .sum::<usize>()
+        }
+    });
+    8 + key.iter().map(|part| part.len()).sum::<usize>() + given.sum::<usize>()
 }
 
 impl Bound {

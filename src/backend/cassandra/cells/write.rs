@@ -16,7 +16,7 @@ use scylla::serialize::SerializationError;
 use scylla::serialize::row::{RowSerializationContext, SerializeRow};
 use scylla::serialize::writers::RowWriter;
 use scylla::statement::Consistency;
-use scylla::statement::batch::{Batch, BatchType};
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use std::sync::Arc;
 use std::time::Duration;
@@ -352,16 +352,18 @@ impl Writer {
             }
             many => {
                 // One partition: an unlogged batch is one mutation.
-                let mut batch = Batch::new(match self.counts {
+                let kind = match self.counts {
                     true => BatchType::Counter,
                     false => BatchType::Unlogged,
-                });
+                };
                 let mut consistency = None;
+                let mut statements = Vec::with_capacity(many.len());
                 for values in many {
                     let statement = self.statement(values.bound.verb)?;
                     consistency = statement.get_consistency();
-                    batch.append_statement(statement.clone());
+                    statements.push(BatchStatement::from(statement.clone()));
                 }
+                let mut batch = Batch::new_with_statements(kind, statements);
                 if let Some(consistency) = consistency {
                     batch.set_consistency(consistency);
                 }
