@@ -272,6 +272,15 @@ pub enum Verb {
         kmig verify --source cassandra://host/old        two keyspaces as they are"
     )]
     Verify(VerifyArgs),
+    /// Cassandra: seal a folder of files that DuckDB, Spark or pandas made of an export, so that it can be imported
+    #[command(
+        after_help = "The folder has a folder for each table of the keyspace of the url, with files of its columns. Every file is read wholly and \
+        everything that is wrong is named at once (exit code 2): columns that are missing or unknown, nulls in keys, values that do not fit, \
+        keys that stand twice, times that cannot be. Then the manifest is written, last. It shows how many rows the export has of each table, \
+        and how many the folder has. Takes no lock and writes nothing to the keyspace.\n  \
+        kmig reseal reshaped --from backups/shop-20260131T120000Z"
+    )]
+    Reseal(ResealArgs),
     /// Drop what kmig's migrations made in a database, and kmig's own tables
     #[command(
         after_help = "Asks for the database's name, typed or as --database; --yes does not stand for it. All goes in one transaction, never with \
@@ -529,6 +538,22 @@ pub struct VerifyArgs {
     /// Rows a second that are read of a keyspace, at most
     #[arg(long, value_name = "N")]
     pub max_rows: Option<u64>,
+}
+
+/// Options of `reseal`.
+#[derive(Debug, Clone, Args)]
+pub struct ResealArgs {
+    /// The folder of the files
+    pub directory: PathBuf,
+    /// The export that they were made of
+    #[arg(long, value_name = "EXPORT")]
+    pub from: PathBuf,
+    /// Seal a folder that is sealed already, and whose files were changed; an export's own manifest is kept beside
+    #[arg(long)]
+    pub again: bool,
+    /// Check everything, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Options of `reset`.

@@ -38,6 +38,22 @@ pub struct Manifest {
     /// The folder that this one adds to, where it holds only what changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Value>,
+    /// What the files were made of, where another engine wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshaped: Option<Reshaped>,
+}
+
+/// What reshaped files were made of. All else that the manifest says of a source is the export's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reshaped {
+    /// The folder of the export.
+    pub from: String,
+    /// SHA-256 of its manifest's bytes.
+    pub sha256: String,
+    /// The keyspace whose tables the files are for.
+    pub keyspace: String,
+    /// How many rows the export has of each of its tables.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// Where the rows came from.
@@ -173,8 +189,10 @@ pub struct Range {
     pub read_from: i64,
     /// See `read_from`.
     pub read_to: i64,
-    /// The file of its rows.
-    pub rows: RangeFile,
+    /// The file of its rows. Of a reshaped folder each file stands in a range of its own, of all tokens, since its rows are in
+    /// no order of theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RangeFile>,
     /// The file of its static columns, where the table has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statics: Option<RangeFile>,
@@ -184,9 +202,14 @@ impl Range {
     /// The file of a part.
     pub fn file(&self, part: Part) -> Option<&RangeFile> {
         match part {
-            Part::Rows => Some(&self.rows),
+            Part::Rows => self.rows.as_ref(),
             Part::Statics => self.statics.as_ref(),
         }
+    }
+
+    /// Its files, rows first.
+    pub fn files(&self) -> impl Iterator<Item = &RangeFile> {
+        self.rows.iter().chain(&self.statics)
     }
 }
 

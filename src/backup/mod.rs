@@ -13,6 +13,7 @@ pub mod compare;
 pub mod convert;
 pub mod digest;
 pub mod group;
+pub mod keys;
 pub mod kind;
 pub mod layout;
 pub mod manifest;
@@ -20,6 +21,7 @@ pub mod mapping;
 pub mod marker;
 pub mod preflight;
 pub mod read;
+pub mod reshape;
 #[cfg(test)]
 mod round_trip;
 pub mod row;

@@ -20,6 +20,82 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 /// Rows of a block, at most: few enough that a hundred columns of some hundred bytes are no burden, several files at once.
 const BLOCK: usize = 512;
 
+/// What stands for the columns of the row's times where a column is named.
+pub const OF_ROW: &str = "of the row";
+
+/// Why rows cannot be read.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A column holds what its column of CQL cannot: the first such row, from 1, and the column, nothing for a column of the
+    /// row's times.
+    Value {
+        /// The row, from 1.
+        row: u64,
+        /// The column of CQL.
+        column: Option<String>,
+        /// Why it does not fit; the value is in it.
+        why: String,
+    },
+    /// The file is damaged.
+    File(ParquetError),
+}
+
+impl Trouble {
+    /// As what ends a command. `what` names the file.
+    pub fn error(self, what: &str) -> Error {
+        match self {
+            Trouble::File(error) => unreadable(what, &error),
+            Trouble::Value { row, column, why } => {
+                let column = column.as_deref().unwrap_or(OF_ROW);
+                Error::failed(format!("{what}, row {row}, column {column}: {why}"))
+            }
+        }
+    }
+}
+
+/// What a file has of columns, before its first row is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// How many rows it has.
+    pub rows: u64,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// Columns of the layout that are there and cannot hold what they should, each with the reason.
+    pub misfits: Vec<(String, String)>,
+}
+
+/// Looks at the columns of a file.
+///
+/// # Errors
+/// It is no Parquet file, or not a whole one.
+pub fn survey<R: ChunkReader + 'static>(input: R, layout: &Layout) -> Result<Survey, ParquetError> {
+    let file = SerializedFileReader::new(input)?;
+    let told = file.metadata().file_metadata();
+    let schema = told.schema();
+    let alone = layout.fields.iter().map(|field| Layout {
+        fields: vec![field.clone()],
+        row: None,
+    });
+    let times = Layout {
+        fields: Vec::new(),
+        row: layout.row.clone(),
+    };
+    let mut misfits = Vec::new();
+    for part in alone.chain([times]) {
+        if let Err(why) = Tree::of(&part, schema) {
+            let field = part.fields.first();
+            let name = field.map_or(OF_ROW, |field| field.column.name.as_str());
+            misfits.push((name.to_string(), why));
+        }
+    }
+    let columns = schema.get_fields().iter();
+    Ok(Survey {
+        rows: told.num_rows().unsigned_abs(),
+        columns: columns.map(|column| column.name().to_string()).collect(),
+        misfits,
+    })
+}
+
 /// Reads one file.
 pub struct Reader<R: ChunkReader + 'static> {
     file: SerializedFileReader<R>,
@@ -77,18 +153,25 @@ impl<R: ChunkReader + 'static> Reader<R> {
     /// The file is damaged, or holds what its column of CQL cannot.
     #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub fn next(&mut self) -> Result<Option<Block>, Error> {
+        let block = self.rows_that_come();
+        block.map_err(|trouble| trouble.error(&self.what))
+    }
+
+    /// As [`Reader::next`], for who goes on with the other columns.
+    ///
+    /// # Errors
+    /// The file is damaged, or holds what its column of CQL cannot.
+    pub fn rows_that_come(&mut self) -> Result<Option<Block>, Trouble> {
         while self.left == 0 {
             if self.group == self.file.num_row_groups() {
                 return Ok(None);
             }
-            self.begin_group()
-                .map_err(|error| unreadable(&self.what, &error))?;
+            self.begin_group().map_err(Trouble::File)?;
         }
         let wanted = BLOCK.min(self.left);
         let mut cursors = Vec::with_capacity(self.open.len());
         for (reader, spec) in self.open.iter_mut().zip(&self.tree.leaves) {
-            let read =
-                records(reader, spec, wanted).map_err(|error| unreadable(&self.what, &error))?;
+            let read = records(reader, spec, wanted).map_err(Trouble::File)?;
             cursors.push(read);
         }
         self.left -= wanted;
@@ -108,29 +191,26 @@ impl<R: ChunkReader + 'static> Reader<R> {
         Ok(())
     }
 
-    fn block(&self, cursors: &mut [Cursor], rows: usize) -> Result<Block, Error> {
+    fn block(&self, cursors: &mut [Cursor], rows: usize) -> Result<Block, Trouble> {
         let mut fields: Vec<Filled> = self.columns.iter().map(|_| Filled::default()).collect();
         let (mut writes, mut expiries) = (Vec::new(), Vec::new());
         for at in 0..rows {
-            let wrong = |column: &str, why: String| {
-                Error::failed(format!(
-                    "{}, row {}, column {column}: {why}",
-                    self.what,
-                    self.row + at as u64 + 1
-                ))
+            let wrong = |column: Option<&str>, why: String| Trouble::Value {
+                row: self.row + at as u64 + 1,
+                column: column.map(str::to_string),
+                why,
             };
             let mut number = |node: &Option<Node>| match node {
                 Some(node) => cursors[node.leaves.start]
                     .long()
-                    .map_err(|why| wrong("of the row", why)),
+                    .map_err(|why| wrong(None, why)),
                 None => Ok(None),
             };
             let write = number(&self.tree.row.0)?;
             let expiry = number(&self.tree.row.1)?.filter(|expiry| *expiry != NEVER);
-            let usual = write.map(|write| Time { write, expiry });
             let pairs = self.columns.iter().zip(&self.tree.fields).zip(&mut fields);
             for ((column, nodes), filled) in pairs {
-                let wrong = |why: String| wrong(&column.name, why);
+                let wrong = |why: String| wrong(Some(&column.name), why);
                 let start = filled.bytes.len();
                 let mut there = false;
                 if let Some(node) = &nodes.value {
@@ -168,16 +248,24 @@ impl<R: ChunkReader + 'static> Reader<R> {
                 let told = Told {
                     writes: told.0.then_some(&writes),
                     expiries: told.1.then_some(&expiries),
-                    usual,
+                    write,
+                    expiry,
                 };
                 let value = &filled.bytes[start..];
                 let times = match (there && column.is_timed(), column.composed) {
                     (false, _) => Kind::None,
-                    (true, false) => told.time(0).map_or(Kind::None, Kind::One),
+                    (true, false) => {
+                        let time = told.time(0).map_err(wrong)?;
+                        time.map_or(Kind::None, Kind::One)
+                    }
                     (true, true) => {
                         let begin = filled.each.len();
                         for (at, element) in elements(&column.kind, value).enumerate() {
-                            filled.each.push(element.and_then(|_| told.time(at)));
+                            let time = match element {
+                                Some(_) => told.time(at).map_err(wrong)?,
+                                None => None,
+                            };
+                            filled.each.push(time);
                         }
                         let count = filled.each.len() - begin;
                         told.check(count).map_err(wrong)?;
@@ -198,22 +286,27 @@ impl<R: ChunkReader + 'static> Reader<R> {
 struct Told<'a> {
     writes: Option<&'a Vec<Option<i64>>>,
     expiries: Option<&'a Vec<Option<i64>>>,
-    usual: Option<Time>,
+    /// The row's.
+    write: Option<i64>,
+    /// The row's.
+    expiry: Option<i64>,
 }
 
 impl Told<'_> {
-    /// The time of an element; nothing where no write time is told.
-    fn time(&self, at: usize) -> Option<Time> {
+    /// The time of an element; nothing where none is told.
+    fn time(&self, at: usize) -> Result<Option<Time>, String> {
         let own =
             |list: Option<&Vec<Option<i64>>>| list.and_then(|list| list.get(at).copied().flatten());
-        let usual = self.usual;
-        let write = own(self.writes).or(usual.map(|usual| usual.write))?;
         let expiry = match own(self.expiries) {
             Some(NEVER) => None,
             Some(expiry) => Some(expiry),
-            None => usual.and_then(|usual| usual.expiry),
+            None => self.expiry,
         };
-        Some(Time { write, expiry })
+        match (own(self.writes).or(self.write), expiry) {
+            (Some(write), expiry) => Ok(Some(Time { write, expiry })),
+            (None, None) => Ok(None),
+            (None, Some(expiry)) => Err(format!("it expires at {expiry} and has no write time")),
+        }
     }
 
     /// Whether there is one for each element.

@@ -228,15 +228,17 @@ fn agrees(folder: &Path, begun: &Unfinished, wanted: &Unfinished, args: &ExportA
     Ok(())
 }
 
+/// The second by this machine's clock, RFC 3339.
+pub(super) fn now() -> String {
+    let now = OffsetDateTime::now_utc().replace_nanosecond(0);
+    let now = now.ok().and_then(|now| now.format(&Rfc3339).ok());
+    now.unwrap_or_default()
+}
+
 /// Seals a folder.
 fn sealed(folder: &Path) -> Result<Answer> {
     let shown = folder.display().to_string();
-    let now = OffsetDateTime::now_utc().replace_nanosecond(0);
-    let now = now
-        .ok()
-        .and_then(|now| now.format(&Rfc3339).ok())
-        .unwrap_or_default();
-    match archive::seal(folder, &now)? {
+    match archive::seal(folder, &now())? {
         Sealing::Sealed(manifest) => Ok(report::sealed(&shown, &manifest)),
         Sealing::Lacks(lacks) => Err(Error::failed(format!(
             "{shown} is not complete\n  {}",

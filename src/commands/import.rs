@@ -30,6 +30,14 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
     let mut cassandra = context.keyspace().await?;
     cassandra.needs_own_tables().await?;
     let mut decision = Decision::make(&cassandra, &archive, mapping.as_ref(), args).await?;
+    if let Some(reshaped) = &archive.manifest.reshaped {
+        context.progress.say(&format!(
+            "{} was reshaped from {}: what has no write time of its own gets {}, when that export began",
+            archive.folder.display(),
+            reshaped.from,
+            archive.manifest.began
+        ));
+    }
     for line in decision.lines() {
         context.progress.say(&line);
     }

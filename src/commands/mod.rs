@@ -17,6 +17,7 @@ mod lock;
 mod manual;
 mod new;
 mod plan;
+mod reseal;
 mod reset;
 mod safety;
 mod status;
@@ -76,6 +77,7 @@ pub async fn run(cli: &Cli, context: &Context) -> Result<Answer> {
         },
         Verb::Import(args) => import::run(context, args).await,
         Verb::Verify(args) => verify::run(context, args).await,
+        Verb::Reseal(args) => reseal::run(context, args).await,
         Verb::Reset(args) => reset::run(context, args).await,
         Verb::Export(args) => export::run(context, args).await,
         Verb::Config => config::run(context),

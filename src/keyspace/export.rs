@@ -196,7 +196,6 @@ impl Export<'_> {
             }
         }
         self.unchanged(&shared.version).await?;
-        let rows = rows.ok_or_else(|| Error::failed("a table has no rows part"))?;
         let sealed = Range {
             tokens: range,
             read_from: clock.from.unwrap_or(self.look.now),

@@ -4,5 +4,6 @@
 pub mod export;
 pub mod pair;
 pub mod plan;
+pub mod reseal;
 pub mod since;
 pub mod verify;

@@ -30,6 +30,14 @@ impl Chain {
     /// One of them cannot be opened, or is not the one that was added to.
     pub fn open(folder: &Path) -> Result<Self> {
         let mut archives = vec![Archive::open(folder)?];
+        if archives[0].manifest.reshaped.is_some() {
+            return Err(Error::usage(format!(
+                "{} was reshaped: its rows are not those of the keyspace that was exported",
+                folder.display()
+            ))
+            .now("nothing was read")
+            .next("--since with the export that it was made of"));
+        }
         while let Some(since) = &archives[0].manifest.since {
             let next = PathBuf::from(since["folder"].as_str().unwrap_or_default());
             let began = since["began"].as_str().unwrap_or_default().to_string();

@@ -43,7 +43,8 @@ pub struct Verify<'a> {
     pub source: Option<Live<'a>>,
     /// Whether the servers of every side tell the times of elements.
     pub tells: bool,
-    /// Whether the folder holds what changed since another one, so that other rows are none of it.
+    /// Whether the folder holds what changed since another one, so that other rows are none of it, or was reshaped, so that its
+    /// rows are in no order.
     pub partial: bool,
     /// Whether a signal wants the run to end.
     pub stop: &'a Stop,

@@ -1,7 +1,7 @@
 //! What an export came to. Pure.
 
 use super::{Answer, count, object};
-use crate::backup::manifest::{Manifest, Unfinished};
+use crate::backup::manifest::{Manifest, Range, Unfinished};
 use crate::error::Exit;
 use serde_json::{Value, json};
 
@@ -83,10 +83,8 @@ pub fn sealed(folder: &str, manifest: &Manifest) -> Answer {
     let rows: u64 = manifest.tables.iter().map(|table| table.rows.rows).sum();
     let ranges = manifest.tables.iter().flat_map(|table| &table.ranges);
     let bytes: u64 = ranges
-        .map(|range| {
-            let statics = range.statics.as_ref().map_or(0, |file| file.file.bytes);
-            range.rows.file.bytes + statics
-        })
+        .flat_map(Range::files)
+        .map(|file| file.file.bytes)
         .sum();
     let mut lines = vec![format!(
         "Exported the keyspace {} into {folder}: {rows} rows of {}, {:.1} MB",

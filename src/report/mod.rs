@@ -7,6 +7,7 @@ pub mod github;
 pub mod lock;
 pub mod plan;
 pub mod progress;
+pub mod reseal;
 pub mod status;
 pub mod style;
 pub mod table;

@@ -37,6 +37,8 @@ pub struct Sides {
     pub live: bool,
     /// Whether the servers tell the times of elements.
     pub tells: bool,
+    /// Whether the folder holds only what changed since another one.
+    pub changes: bool,
     /// Tables of the keyspace whose rows were only looked up by the keys of the first side.
     pub looked_up: Vec<String>,
     /// Tables that only the keyspace has.
@@ -56,13 +58,14 @@ impl Found {
         }
     }
 
-    fn verdict(&self) -> &'static str {
+    fn verdict(&self, sides: &Sides) -> &'static str {
         match (
             self.tally.different,
             self.tally.newer,
             self.broken.is_empty(),
         ) {
-            (0, 0, true) => "equal",
+            // Nothing is said of rows that nobody looked for.
+            (0, 0, true) if !sides.changes && sides.looked_up.is_empty() => "equal",
             (0, _, true) => "no difference",
             _ => "different",
         }
@@ -81,14 +84,14 @@ pub fn told(sides: &Sides, found: &Found) -> Answer {
         gone,
         different,
     } = found.tally;
-    let verdict = found.verdict();
+    let verdict = found.verdict(sides);
     let mut lines = vec![headline(sides, found, verdict)];
     if !sides.tells {
         lines.push("The servers do not tell the write times of elements of collections: those were not compared.".to_string());
     }
     if !sides.looked_up.is_empty() {
         lines.push(format!(
-            "Rows that only {} has were not looked for where the mapping makes other keys: {}.",
+            "Rows that only {} has were not looked for in tables that have other keys, or were reshaped: {}.",
             sides.second,
             sides.looked_up.join(", ")
         ));
@@ -152,6 +155,12 @@ fn headline(sides: &Sides, found: &Found, verdict: &str) -> String {
     } = found.tally;
     let mut text = match verdict {
         "equal" => format!("{first} and {second} are equal: {}", rows(same)),
+        "no difference" if newer == 0 => {
+            format!(
+                "{second} has every row of {first} as it is there: {}",
+                rows(same)
+            )
+        }
         "no difference" => {
             let one = newer == 1;
             let newer = match (sides.live, one) {
@@ -210,6 +219,7 @@ mod tests {
             second: "new".into(),
             live,
             tells: true,
+            changes: false,
             looked_up: Vec::new(),
             only: Vec::new(),
         }
@@ -281,9 +291,10 @@ mod tests {
         };
         let text = told(&sides, &found).text;
         for part in [
+            "new has every row of old as it is there: 5 rows",
             "1 row of old does not fit the mapping",
             "do not tell the write times",
-            "only new has were not looked for where the mapping makes other keys: accounts.",
+            "only new has were not looked for in tables that have other keys, or were reshaped: accounts.",
             "only new has them: audit, more.",
         ] {
             assert!(text.contains(part), "{text}: {part}");

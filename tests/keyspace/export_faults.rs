@@ -308,7 +308,11 @@ fn a_file_that_is_not_as_it_was_written_is_named() {
     let space = filled(&stage.cluster);
     space.says("kmig export --to out", 0, &[]);
     let archive = space.archive("out");
-    let file = &archive.manifest.tables[1].ranges[0].rows.file;
+    let file = &archive.manifest.tables[1].ranges[0]
+        .rows
+        .as_ref()
+        .expect("a file")
+        .file;
     let path = archive.path(file);
     let bytes = fs::read(&path).expect("a file");
     let name = path
@@ -334,7 +338,11 @@ fn a_file_that_is_not_as_it_was_written_is_named() {
     fs::remove_file(&path).expect("remove");
     told("is missing");
     // Swapped with another one.
-    let other = &archive.manifest.tables[0].ranges[0].rows.file;
+    let other = &archive.manifest.tables[0].ranges[0]
+        .rows
+        .as_ref()
+        .expect("a file")
+        .file;
     fs::copy(archive.path(other), &path).expect("copy");
     assert!(archive.check(file).is_err());
     let manifest = space.folder("out/manifest.json");

@@ -11,6 +11,7 @@ mod imports;
 mod kinds;
 mod random;
 mod readers;
+mod reshape;
 mod sources;
 mod space;
 mod tables;

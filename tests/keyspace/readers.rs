@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Command;
 
 /// A python that has all three. Absence is said aloud, and is a failure where `KMIG_REQUIRE_SERVERS` is set.
-fn python() -> Option<String> {
+pub fn python() -> Option<String> {
     let python = std::env::var("KMIG_READERS")
         .ok()
         .filter(|path| !path.is_empty());
@@ -49,7 +49,7 @@ fn duckdb_pyarrow_and_spark_open_every_file() {
     let mut files = 0;
     for table in &archive.manifest.tables {
         for range in &table.ranges {
-            for file in std::iter::once(&range.rows).chain(&range.statics) {
+            for file in range.files() {
                 files += 1;
                 for reader in ["duckdb", "pyarrow", "spark"] {
                     let rows = &told[reader][&file.file.path];

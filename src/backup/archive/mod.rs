@@ -10,10 +10,12 @@
 //! ```
 
 mod output;
+mod reshaped;
 mod seal;
 mod shard;
 
 pub use output::Output;
+pub use reshaped::{EXPORT, Folder, Found, find, measure, reseal};
 pub use seal::{Sealing, seal};
 pub use shard::{Shard, newest_unsealed};
 
@@ -55,7 +57,9 @@ impl Archive {
                     "{} has no {MANIFEST}: it is no export, or one that is not complete",
                     folder.display()
                 ))
-                .next("kmig export --to that folder, which goes on where it stopped"));
+                .next(
+                    "kmig export --to that folder, which goes on where it stopped; files of another engine are sealed by kmig reseal",
+                ));
             }
             Err(error) => return Err(failed(&path, "read", &error)),
         };
@@ -106,38 +110,43 @@ pub fn check(folder: &Path, file: &File) -> Result<()> {
         Error::failed(format!("{} {why}", path.display()))
             .next("copy the file again from where the export was written, or export again")
     };
-    let mut input = match fs::File::open(&path) {
-        Ok(input) => input,
+    let (bytes, sha256) = match digest(&path) {
+        Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(wrong("is missing".to_string()));
         }
         Err(error) => return Err(failed(&path, "read", &error)),
     };
-    let mut digest = Sha256::new();
-    let mut bytes = 0;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                digest.update(&buffer[..read]);
-                bytes += read as u64;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(&path, "read", &error)),
-        }
-    }
     if bytes != file.bytes {
         let expected = file.bytes;
         return Err(wrong(format!(
             "has {bytes} bytes and was written with {expected}"
         )));
     }
-    match manifest::hex(&digest.finalize()) == file.sha256 {
+    match sha256 == file.sha256 {
         true => Ok(()),
         false => Err(wrong(
             "is not as it was written: its sha256 does not fit".to_string(),
         )),
+    }
+}
+
+/// The length of a file and the SHA-256 of its bytes, in hexadecimal.
+fn digest(path: &Path) -> std::io::Result<(u64, String)> {
+    let mut input = fs::File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, manifest::hex(&digest.finalize()))),
+            Ok(read) => {
+                digest.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -73,9 +73,9 @@ pub fn seal(folder: &Path, now: &str) -> Result<Sealing> {
     for file in tables
         .iter()
         .flat_map(|table| &table.ranges)
-        .flat_map(files)
+        .flat_map(Range::files)
     {
-        present(folder, file)?;
+        present(folder, &file.file)?;
     }
     let manifest = Manifest {
         format: FORMAT,
@@ -93,6 +93,7 @@ pub fn seal(folder: &Path, now: &str) -> Result<Sealing> {
         left_out: first.left_out.clone(),
         schema: schema(folder)?,
         since: first.since.clone(),
+        reshaped: None,
     };
     write_whole(&folder.join(MANIFEST), &manifest::text(&manifest)?)?;
     tidy(folder, &manifest)?;
@@ -147,7 +148,9 @@ fn table(planned: &manifest::Planned, ranges: Vec<Range>) -> Table {
     let mut rows = Sum::default();
     let mut statics: Option<Sum> = None;
     for range in &ranges {
-        rows.join(&range.rows.sum);
+        if let Some(file) = &range.rows {
+            rows.join(&file.sum);
+        }
         if let Some(file) = &range.statics {
             statics.get_or_insert_default().join(&file.sum);
         }
@@ -158,11 +161,6 @@ fn table(planned: &manifest::Planned, ranges: Vec<Range>) -> Table {
         statics,
         ranges,
     }
-}
-
-fn files(range: &Range) -> impl Iterator<Item = &File> {
-    let statics = range.statics.iter().map(|statics| &statics.file);
-    std::iter::once(&range.rows.file).chain(statics)
 }
 
 /// Whether a file that was sealed is still there.

@@ -165,7 +165,14 @@ pub fn take(
         },
         Native::Float => match values {
             ReadValues::Float(values) => out.extend_from_slice(&values[at].to_be_bytes()),
-            ReadValues::Double(values) => out.extend_from_slice(&(values[at] as f32).to_be_bytes()),
+            ReadValues::Double(values) => {
+                let number = values[at];
+                let short = number as f32;
+                if !number.is_nan() && f64::from(short) != number {
+                    return Err(format!("{number} is no float without rounding"));
+                }
+                out.extend_from_slice(&short.to_be_bytes());
+            }
             _ => return Err(misfit()),
         },
         Native::Double => match values {
@@ -211,13 +218,15 @@ pub fn take(
                 ReadValues::Int96(values) => julian_millis(&values[at]),
                 _ => {
                     let number = values.long(at)?;
-                    match spec.unit {
-                        Some(TimeUnit::MICROS) => number.div_euclid(1000),
-                        Some(TimeUnit::NANOS) => number.div_euclid(1_000_000),
-                        _ => number,
-                    }
+                    let unit = match spec.unit {
+                        Some(TimeUnit::MICROS) => 1_000,
+                        Some(TimeUnit::NANOS) => 1_000_000,
+                        _ => 1,
+                    };
+                    (number.rem_euclid(unit) == 0).then(|| number.div_euclid(unit))
                 }
             };
+            let millis = millis.ok_or("a timestamp has milliseconds, and this one has more")?;
             out.extend_from_slice(&millis.to_be_bytes());
         }
         _ => {
@@ -270,8 +279,12 @@ fn untext(native: Native, value: &[u8], fixed: bool, out: &mut Vec<u8>) -> Optio
 /// The Julian day of 1970-01-01.
 const JULIAN_1970: i64 = 2_440_588;
 
-fn julian_millis(value: &Int96) -> i64 {
+/// The milliseconds since 1970; nothing where it has parts of one.
+fn julian_millis(value: &Int96) -> Option<i64> {
     let data = value.data();
     let nanos = u64::from(data[1]) << 32 | u64::from(data[0]);
-    (i64::from(data[2]) - JULIAN_1970) * 86_400_000 + (nanos / 1_000_000) as i64
+    let days = (i64::from(data[2]) - JULIAN_1970) * 86_400_000;
+    nanos
+        .is_multiple_of(1_000_000)
+        .then(|| days + (nanos / 1_000_000) as i64)
 }

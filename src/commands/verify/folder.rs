@@ -33,11 +33,13 @@ pub async fn run(
     let level = cassandra.level();
     let name = cassandra.keyspace().to_string();
     let ranges = args.parallel.into();
+    let changes = archive.manifest.since.is_some();
+    let reshaped = archive.manifest.reshaped.is_some();
     let verify = Verify {
         target: Live::new(&source, &look, &level, name, ranges, args.max_rows),
         source: None,
         tells: tells_elements(look.oldest),
-        partial: archive.manifest.since.is_some(),
+        partial: changes || reshaped,
         stop: &context.stop,
         tell: &|text: String| context.progress.say(&text),
     };
@@ -50,13 +52,17 @@ pub async fn run(
     let prove = async |piece: &Piece| proved(&archive, piece).await;
     let found = all(&verify, pieces, prove, &copying, args.parallel).await;
     copying.end();
-    let looked_up = maps.tables.iter().filter(|map| !map.keeps_keys());
+    let looked_up = maps
+        .tables
+        .iter()
+        .filter(|map| reshaped || !map.keeps_keys());
     let sides = Sides {
         first: archive.folder.display().to_string(),
         second: verify.target.name.clone(),
         live: false,
         tells: verify.tells,
-        looked_up: match verify.partial {
+        changes,
+        looked_up: match changes {
             true => Vec::new(),
             false => looked_up.map(|map| map.target.name.clone()).collect(),
         },

@@ -114,6 +114,7 @@ pub async fn run(
             first: names.0.clone(),
             second: names.1.clone(),
             live: true,
+            changes: false,
             tells: verify.tells,
             looked_up: looked_up.map(|map| map.target.name.clone()).collect(),
             only: targets
