@@ -10,7 +10,7 @@ use super::kind::CqlType;
 use super::row::{Row, Time, Times};
 use super::table::Column;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use twox_hash::XxHash3_128;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// What rows come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -120,8 +120,8 @@ impl Digester {
                 }
             }
         }
-        told.key = XxHash3_128::oneshot(&self.bytes[..keyed]);
-        told.row = XxHash3_128::oneshot(&self.bytes);
+        told.key = xxh3_128(&self.bytes[..keyed]);
+        told.row = xxh3_128(&self.bytes);
         told.bare = keyed == self.bytes.len();
         told
     }
