@@ -2,7 +2,7 @@
 //! the next intent.
 
 use super::Cassandra;
-use super::ddl::Failure;
+use super::ddl::{Failure, without_effect};
 use super::intent::Intent;
 use super::journal::{self, Line};
 use super::pending::Pending;
@@ -191,23 +191,39 @@ impl Cassandra {
         }
     }
 
-    /// Sends statements that change the schema, each once the one before it is proved.
+    /// Sends statements that change the schema, each once the one before it was taken and all members agree.
     async fn change_each(
         &mut self,
         part: &Part,
         intent: &Intent,
-        mut resumed: bool,
+        resumed: bool,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(), Failure> {
         for at in intent.from..intent.to {
             let sent = self.change_schema(part, at, intent, resumed, tell).await;
-            sent.map_err(|failure| Failure {
-                at: Some(at),
-                ..failure
-            })?;
-            tell(Event::Statement);
-            // An earlier run has sent none of those behind it: they were to wait for its proof.
-            resumed = false;
+            let Err(failure) = sent else {
+                tell(Event::Statement);
+                continue;
+            };
+            if failure.at.is_some() || failure.error.lost || at == intent.from {
+                return Err(failure);
+            }
+            // Where those before it are not all there, that is what is wrong.
+            return Err(match self.proved_before(part, intent, at).await {
+                None => Failure {
+                    certain: false,
+                    ..failure
+                },
+                Some(there) if intent.from + there == at => Failure {
+                    at: Some(at),
+                    ..failure
+                },
+                Some(there) => Failure {
+                    error: without_effect(part, intent.from + there),
+                    certain: false,
+                    at: Some(intent.from + there),
+                },
+            });
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use super::query::How;
 use super::schema;
 use super::{Cassandra, Options};
 use crate::backend::Event;
-use crate::cql::proof::{Claim, Holds, Verdict, claim, holds, settle, undone};
+use crate::cql::proof::{
+    Claim, Holds, Sent, Verdict, claim, holds, settle, taken as there, undone,
+};
 use crate::cql::schema::Schema;
 use crate::cql::{Act, Name, Object, Statement};
 use crate::error::{Error, Result};
@@ -149,28 +151,38 @@ impl Cassandra {
             ..error
         }
         };
+        if taken && at + 1 < intent.to {
+            // Those that share an intent are proved together, behind the last.
+            self.agreement(tell).await.map_err(unsettled)?;
+            return Ok(Proof::Done);
+        }
         if taken {
-            // While the members come to agree, it is read what the coordinator shows, also of what the next statement
-            // finds. A schema version is a digest of the whole schema, so once all have one, all show the same.
+            // While the members come to agree, it is read what the coordinator shows, also of what the next statements
+            // find. A schema version is a digest of the whole schema, so once all have one, all show the same.
             let home = self.sender.coordinator;
             let mut known = std::mem::take(&mut self.members);
             let next = async {
-                let next = self.next.as_slice();
-                let looked = !next.is_empty() && at + 1 == intent.to;
-                match looked {
-                    true => Some((next.to_vec(), self.sight(next).await.ok()?)),
-                    false => None,
+                match self.next.as_slice() {
+                    [] => None,
+                    next => Some((next.to_vec(), self.sight(next).await.ok()?)),
                 }
             };
+            let run = intent.run(part, intent.to);
+            let (keyspace, objects) =
+                schema::objects(run.iter().map(|sent| sent.act), &claim.keyspace);
             let (members, found, sighted) = tokio::join!(
                 self.agreed(&mut known, tell),
-                schema::of(&self.sender, home, &claim.keyspace, object.as_slice()),
+                schema::of(&self.sender, home, &keyspace, &objects),
                 next
             );
             self.members = known;
             let members = members.map_err(unsettled)?;
             let found = found?;
             self.sighted = sighted;
+            if run.len() > 1 {
+                let lacking = self.lacking(part, intent, &run, &found);
+                return lacking.map_or(Ok(Proof::Done), Err);
+            }
             let at_home = members.iter().find(|member| member.id == home);
             if let Some(member) = at_home
                 && let Proof::Done = self.proved(
@@ -199,6 +211,53 @@ impl Cassandra {
                 .now("the statement was sent; what is there is not what it makes")
                 .into()),
             proof => Ok(proof),
+        }
+    }
+
+    /// What is wrong where not all statements of a run that the server took are there.
+    fn lacking(
+        &self,
+        part: &Part,
+        intent: &Intent,
+        run: &[Sent<'_>],
+        found: &Schema,
+    ) -> Option<Failure> {
+        let (count, why) = match there(run, &self.recorder.names.keyspace, found) {
+            Ok(count) if count == run.len() => return None,
+            Ok(count) => (count, None),
+            Err((count, why)) => (count, Some(why)),
+        };
+        let at = intent.from + count;
+        let error = match why {
+            None => without_effect(part, at),
+            Some(why) => Error::failed(why)
+                .at(part.place(at))
+                .now("the statement was sent; what is there is not what it makes"),
+        };
+        Some(Failure {
+            error,
+            certain: false,
+            at: Some(at),
+        })
+    }
+
+    /// How many statements before one that failed are there: they were taken and agreed on, and not proved yet. Nothing
+    /// where the coordinator does not tell.
+    pub(super) async fn proved_before(
+        &self,
+        part: &Part,
+        intent: &Intent,
+        at: usize,
+    ) -> Option<usize> {
+        let own = &self.recorder.names.keyspace;
+        let run = intent.run(part, at);
+        let (keyspace, objects) = schema::objects(run.iter().map(|sent| sent.act), own);
+        let home = self.sender.coordinator;
+        let found = schema::of(&self.sender, home, &keyspace, &objects)
+            .await
+            .ok()?;
+        match there(&run, own, &found) {
+            Ok(count) | Err((count, _)) => Some(count),
         }
     }
 
@@ -334,7 +393,7 @@ fn waiting(message: String) -> Event {
 }
 
 /// The error of a statement that the server took, and that all members agree has left nothing.
-fn without_effect(part: &Part, at: usize) -> Error {
+pub(super) fn without_effect(part: &Part, at: usize) -> Error {
     Error::failed("the server took the statement, and no member shows its effect")
         .at(part.place(at))
         .now("nothing of it is recorded")

@@ -1,6 +1,6 @@
 //! What is known of a statement before it is sent: enough to settle it after a crash. Pure.
 
-use crate::cql::proof::Before;
+use crate::cql::proof::{Before, Sent};
 use crate::cql::{Act, Object, Statement, safe_text, with_id};
 use crate::plan::schedule::Unit;
 use crate::source::{Part, PartKind, checksum};
@@ -72,6 +72,18 @@ impl Intent {
     /// How things stood for one of its statements before the first was sent.
     pub fn before(&self, at: usize) -> Option<&Before> {
         self.before.get(at.checked_sub(self.from)?)
+    }
+
+    /// Its statements that change the schema as they are sent, those before one.
+    pub fn run<'a>(&'a self, part: &'a Part, until: usize) -> Vec<Sent<'a>> {
+        let statements = part.cql.get(self.from..until).unwrap_or_default();
+        let each = (self.from..).zip(statements).zip(&self.before);
+        each.map(|((at, statement), before)| Sent {
+            act: &statement.act,
+            id: self.id(at).map(|id| id.to_string()),
+            before,
+        })
+        .collect()
     }
 
     /// A statement as it is sent, without passwords.

@@ -5,8 +5,8 @@ use super::ddl::Failure;
 use super::intent::Intent;
 use super::schema;
 use crate::backend::Event;
-use crate::cql::proof::{Sent, claim, taken};
-use crate::cql::{Act, Change, Object, Statement};
+use crate::cql::proof::taken;
+use crate::cql::{Act, Change, Statement};
 use crate::error::{Error, Exit, Result};
 use crate::machine;
 use crate::plan::schedule::Unit;
@@ -54,7 +54,7 @@ impl Cassandra {
             )));
             return Ok(0);
         }
-        let done = self.there(part, statements, intent, tell).await?;
+        let done = self.there(part, intent, tell).await?;
         let word = if done > 0 { "has" } else { "has not" };
         let text = match statements.len() {
             1 => format!("this statement; it {word} taken effect at every member"),
@@ -72,31 +72,14 @@ impl Cassandra {
     async fn there(
         &mut self,
         part: &Part,
-        statements: &[Statement],
         intent: &Intent,
         tell: &mut dyn FnMut(Event),
     ) -> Result<usize> {
         let members = self.agreement(tell).await?;
         let own = self.recorder.names.keyspace.clone();
-        let acts = statements.iter().map(|statement| &statement.act);
-        let keyspace = acts
-            .clone()
-            .next()
-            .map_or_else(|| own.clone(), |act| claim(act, &own).keyspace);
-        let objects: Vec<&Object> = acts.clone().filter_map(schema::object).collect();
+        let run = intent.run(part, intent.to);
+        let (keyspace, objects) = schema::objects(run.iter().map(|sent| sent.act), &own);
         let found = schema::of_all(&self.sender, &members, &keyspace, &objects).await?;
-        let ids: Vec<_> = (intent.from..intent.to)
-            .map(|at| intent.id(at).map(|id| id.to_string()))
-            .collect();
-        let run: Vec<Sent<'_>> = acts
-            .zip(&ids)
-            .zip(&intent.before)
-            .map(|((act, id), before)| Sent {
-                act,
-                id: id.as_deref(),
-                before,
-            })
-            .collect();
         let mut done = run.len();
         for (member, schema) in members.iter().zip(&found) {
             let there = taken(&run, &own, schema).map_err(|(at, why)| {

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::members::Member;
 use super::names::literal;
 use super::query::Sender;
+use crate::cql::proof::claim;
 use crate::cql::schema::{ROLES, ROLES_QUERY, Schema, queries};
 use crate::cql::{Act, Object};
 use crate::error::{Error, Result};
@@ -18,6 +19,17 @@ pub fn object(act: &Act) -> Option<&Object> {
         Act::Alter { object, .. } | Act::Drop { object, .. } => Some(object),
         _ => None,
     }
+}
+
+/// The objects of some statements, all of one keyspace, and which that is: `own` where they do not say.
+pub fn objects<'a>(acts: impl Iterator<Item = &'a Act>, own: &str) -> (String, Vec<&'a Object>) {
+    let mut keyspace = None;
+    let mut objects = Vec::new();
+    for act in acts {
+        keyspace.get_or_insert_with(|| claim(act, own).keyspace);
+        objects.extend(object(act));
+    }
+    (keyspace.unwrap_or_else(|| own.to_string()), objects)
 }
 
 /// What one member has of some objects of a keyspace; everything of the keyspace where none is named.

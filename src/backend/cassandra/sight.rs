@@ -80,15 +80,14 @@ impl Cassandra {
     pub(super) async fn sight(&self, acts: &[Act]) -> Result<Sight> {
         let own = &self.recorder.names.keyspace;
         let claims: Vec<Claim> = acts.iter().map(|act| claim(act, own)).collect();
-        let keyspace = claims.first().map_or(own, |claim| &claim.keyspace);
-        let objects: Vec<&Object> = acts.iter().filter_map(schema::object).collect();
+        let (keyspace, objects) = schema::objects(acts.iter(), own);
         let at = self.sender.coordinator;
         let written = claims
             .iter()
             .zip(acts)
             .map(|(claim, act)| self.written(claim, schema::object(act), act));
         let (found, now, written) = tokio::join!(
-            schema::of(&self.sender, at, keyspace, &objects),
+            schema::of(&self.sender, at, &keyspace, &objects),
             clocks::clock(&self.sender),
             try_join_all(written)
         );

@@ -1,19 +1,19 @@
 //! Statements that only add and share an intent: which may, and how many of them have taken effect.
 //!
-//! They are sent in their order, each after the proof of the one before. So what is there of them is a beginning of the
-//! run, and the rest has not been sent, but for the first of it.
+//! They are sent in their order, each once the one before was acknowledged and all members agree. So what is there of them
+//! is a beginning of the run; where one was acknowledged and left nothing, later ones may be there too, and do not count.
 
 use super::{Before, Claim, Verdict, Want, claim, settle};
 use crate::cql::act::{Act, Change, Column, Create, Object};
 use crate::cql::schema::Schema;
 
 /// One statement of a run, as it was to be sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sent<'a> {
     /// What it does.
     pub act: &'a Act,
     /// The id that its table was given.
-    pub id: Option<&'a str>,
+    pub id: Option<String>,
     /// How things stood before the first statement of the run.
     pub before: &'a Before,
 }
@@ -92,9 +92,9 @@ fn apart(one: &Adds<'_>, other: &Adds<'_>) -> bool {
 pub fn taken(run: &[Sent<'_>], keyspace: &str, schema: &Schema) -> Result<usize, (usize, String)> {
     let claims: Vec<Claim> = run.iter().map(|sent| claim(sent.act, keyspace)).collect();
     let verdict = |at: usize, until: usize| {
-        let Sent { id, before, .. } = run[at];
+        let Sent { id, before, .. } = &run[at];
         let more = run[at + 1..until].iter().map(|sent| sent.act);
-        settle(&grown(&claims[at], more), id, before, schema)
+        settle(&grown(&claims[at], more), id.as_deref(), before, schema)
     };
     let all = |until: usize| (0..until).all(|at| verdict(at, until) == Verdict::Done);
     let taken = (1..=run.len()).rev().find(|until| all(*until)).unwrap_or(0);

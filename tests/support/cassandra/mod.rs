@@ -118,6 +118,8 @@ pub fn shared_in(version: Version) -> &'static Cluster {
         Cluster::start(Options {
             version,
             forgetful: true,
+            // It holds the tables of a whole suite at once: with less it ends up collecting garbage.
+            heap: Some(1024),
             ..Options::default()
         })
     })

@@ -63,7 +63,11 @@ fn decided(schema: &Schema) -> Result<usize, (usize, String)> {
         .collect();
     let sent = acts.iter().zip(ids).zip(&befores);
     let run: Vec<Sent<'_>> = sent
-        .map(|((act, id), before)| Sent { act, id, before })
+        .map(|((act, id), before)| Sent {
+            act,
+            id: id.map(str::to_owned),
+            before,
+        })
         .collect();
     taken(&run, "k", schema)
 }
