@@ -143,6 +143,7 @@ fn the_usual_levels(stage: &Stage) {
     stage.says(1, FINISH_LINE, 1, &[&stage.mark(3), "nothing was run"]);
     assert_eq!(stage.schema(1), before);
     cluster.restart(3);
+    cluster.await_agreement();
     stage.says(1, FINISH_LINE, 0, &[]);
 
     // The larger one is down: what is recorded cannot be read.
