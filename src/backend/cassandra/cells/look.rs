@@ -2,6 +2,7 @@
 
 use super::super::fault::{Fault, INVALID, UNAUTHORIZED};
 use super::super::names::{identifier, literal};
+use super::super::query::Cells;
 use super::super::rights;
 use super::super::schema;
 use super::Source;
@@ -180,18 +181,14 @@ impl Source {
     /// None answers.
     pub async fn schema_version(&self, members: &[Uuid]) -> Result<Uuid> {
         let query = "SELECT schema_version FROM system.local";
-        let mut last = Error::failed("system.local tells no schema version");
-        for member in members {
-            match self.sender.ask_member(*member, query, self.timeout).await {
-                Ok(rows) => {
-                    if let Some(version) = rows.first().and_then(|row| row.uuid("schema_version")) {
-                        return Ok(version);
-                    }
-                }
-                Err(fault) => last = fault.error(),
-            }
-        }
-        Err(last)
+        let version = |row: Cells<'_>| row.uuid("schema_version");
+        self.first_told(
+            members,
+            query,
+            version,
+            "system.local tells no schema version",
+        )
+        .await
     }
 
     /// The clock of the first of some members that answers, in milliseconds since 1970.
@@ -200,12 +197,25 @@ impl Source {
     /// None answers.
     pub async fn clock(&self, members: &[Uuid]) -> Result<i64> {
         let query = "SELECT toUnixTimestamp(now()) AS now FROM system.local";
-        let mut last = Error::failed("system.local tells no time");
+        let now = |row: Cells<'_>| row.number("now");
+        self.first_told(members, query, now, "system.local tells no time")
+            .await
+    }
+
+    /// What the first of some members that answers tells; `otherwise` is said where none tells it.
+    async fn first_told<T>(
+        &self,
+        members: &[Uuid],
+        query: &str,
+        told: impl Fn(Cells<'_>) -> Option<T>,
+        otherwise: &str,
+    ) -> Result<T> {
+        let mut last = Error::failed(otherwise);
         for member in members {
             match self.sender.ask_member(*member, query, self.timeout).await {
                 Ok(rows) => {
-                    if let Some(now) = rows.first().and_then(|row| row.number("now")) {
-                        return Ok(now);
+                    if let Some(told) = rows.first().and_then(&told) {
+                        return Ok(told);
                     }
                 }
                 Err(fault) => last = fault.error(),
