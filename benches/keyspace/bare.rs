@@ -3,8 +3,8 @@
 use super::sets::Set;
 use futures_util::stream::{self, StreamExt};
 use kmig::backend::cassandra::cells::Selection;
-use kmig::backend::cassandra::cells::statements::{Bound, Columns, Slot, bind};
-use kmig::backend::cassandra::cells::write::Texts;
+use kmig::backend::cassandra::cells::statements::{Bound, Columns, bind};
+use kmig::backend::cassandra::cells::write::{Texts, Values};
 use kmig::backup::TokenRange;
 use kmig::backup::archive::Archive;
 use kmig::backup::cast::Cast;
@@ -18,9 +18,6 @@ use kmig::backup::table::Part;
 use scylla::client::session::Session;
 use scylla::deserialize::row::ColumnIterator;
 use scylla::response::PagingState;
-use scylla::serialize::SerializationError;
-use scylla::serialize::row::{RowSerializationContext, SerializeRow};
-use scylla::serialize::writers::RowWriter;
 use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
@@ -92,41 +89,6 @@ pub struct Requests {
     insert: Option<PreparedStatement>,
     update: Option<PreparedStatement>,
     all: Vec<Arc<Vec<Bound>>>,
-}
-
-/// A statement with its values, for the driver.
-struct Values<'a>(&'a Bound, i64);
-
-impl SerializeRow for Values<'_> {
-    fn serialize(
-        &self,
-        _: &RowSerializationContext<'_>,
-        writer: &mut RowWriter<'_>,
-    ) -> Result<(), SerializationError> {
-        let Values(bound, now) = self;
-        for slot in &bound.slots {
-            let cell = writer.make_cell_writer();
-            match slot {
-                Slot::Value(start, end) => {
-                    let value = &bound.bytes[*start..*end];
-                    cell.set_value(value).map_err(SerializationError::new)?;
-                }
-                Slot::Ttl => {
-                    let ttl = bound.expiry.map_or(0, |expiry| expiry - now);
-                    let ttl = i32::try_from(ttl).expect("days");
-                    cell.set_value(&ttl.to_be_bytes())
-                        .map_err(SerializationError::new)?;
-                }
-                Slot::Unset => drop(cell.set_unset()),
-                Slot::Null => drop(cell.set_null()),
-            }
-        }
-        Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        false
-    }
 }
 
 impl Requests {
@@ -223,7 +185,7 @@ impl Requests {
             let statements: Vec<_> = request.iter().map(|bound| self.statement(bound)).collect();
             tokio::spawn(async move {
                 let now = seconds();
-                let values: Vec<_> = request.iter().map(|bound| Values(bound, now)).collect();
+                let values: Vec<_> = request.iter().map(|bound| Values { bound, now }).collect();
                 if let ([statement], [values]) = (statements.as_slice(), values.as_slice()) {
                     let sent = session.execute_unpaged(statement, values).await;
                     sent.expect("a row");

@@ -124,9 +124,11 @@ pub struct Writer {
 }
 
 /// A statement with its values at one second, for the driver.
-struct Values<'a> {
-    bound: &'a Bound,
-    now: i64,
+pub struct Values<'a> {
+    /// The statement.
+    pub bound: &'a Bound,
+    /// The servers' clock, in seconds since 1970.
+    pub now: i64,
 }
 
 impl SerializeRow for Values<'_> {
