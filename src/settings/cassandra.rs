@@ -135,7 +135,7 @@ impl Raw {
             cert: text("tls.cert", tls.cert, None),
             key: text("tls.key", tls.key, None),
             verify: text("tls.verify", tls.verify, None),
-            agreement: text("agreement", values.agreement, Some("60s")),
+            agreement: text("agreement", values.agreement, Some("90s")),
             connect_timeout: text("connect_timeout", values.connect_timeout, Some("10s")),
             request_timeout: text("request_timeout", values.request_timeout, Some("30s")),
             password: layers.secret("cassandra.password"),

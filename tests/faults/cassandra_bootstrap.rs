@@ -39,7 +39,7 @@ fn a_bootstrap_killed_while_it_makes_its_tables_is_completed() {
         }
         let sent = sent.replace("KS", &case.keyspace);
         ring.proxy.heal();
-        ring.proxy.harm(At::Sent(sent.clone()), Harm::Hold);
+        ring.proxy.harm(At::Statement(sent.clone()), Harm::Hold);
         let running = case.kmig("kmig bootstrap").start();
         ring.proxy.await_struck(1);
         running.kill();

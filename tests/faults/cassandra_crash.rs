@@ -3,8 +3,9 @@
 //!
 //! A proxy counts the requests that kmig sends and their answers. A run is disturbed at one of them, before the request has
 //! come to its node, behind it, or at the answer; then the command is run again, undisturbed. The points and the harms are
-//! shared out; with `KMIG_EVERY_POINT=1` every request of every command has its turn, with
-//! `KMIG_EVERY_POINT=3/8` the third eighth of them.
+//! shared out, three of four are `kill -9`. With `KMIG_EVERY_POINT=1` kmig is killed behind every request of every command,
+//! and then each is disturbed once more in another way; with `KMIG_EVERY_POINT=3/8` the third eighth of that is done, with
+//! `1/2` the kills alone.
 
 use std::io::Write;
 use std::ops::Range;
@@ -15,7 +16,7 @@ use crate::support::cassandra;
 use crate::support::frame_proxy::{At, Harm};
 
 /// How often the set is walked, each time with other points.
-const TURNS: usize = 20;
+const TURNS: usize = 28;
 
 /// How a run is disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,18 @@ enum End {
     Cut,
 }
 
+/// How runs end; three of four are killed.
+const ENDS: [End; 8] = [
+    End::Killed,
+    End::Killed,
+    End::Asked,
+    End::Killed,
+    End::Killed,
+    End::Killed,
+    End::Cut,
+    End::Killed,
+];
+
 #[test]
 fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
     if !cassandra::available() {
@@ -36,24 +49,24 @@ fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
     let _turn = cassandra::turn();
     let stage = Stage::new();
     let most = Verb::ALL.map(|verb| stage.requests(verb)).into_iter().max();
-    let (turns, taken) = match std::env::var("KMIG_EVERY_POINT") {
+    // A turn has a walk, and there are two of them.
+    let (turns, kills, ends, taken) = match std::env::var("KMIG_EVERY_POINT") {
         Ok(share) => {
             let turns = 2 * most.unwrap_or_default();
-            (turns, share_of(turns, &share))
+            let taken = share_of(2 * turns, &share);
+            (turns, turns, &[End::Asked, End::Cut][..], taken)
         }
-        Err(_) => (TURNS, 0..TURNS),
+        Err(_) => (TURNS, 0, &ENDS[..], 0..TURNS),
     };
     let mut struck = 0;
     for turn in taken.clone() {
         let keyspace = stage.cluster.keyspace();
         for (order, verb) in WALKS[turn % 2].into_iter().enumerate() {
-            let point = 1 + turn * stage.requests(verb) / turns;
-            let at = match turn / 3 % 3 {
-                0 => At::After(point),
-                1 => At::Before(point),
-                _ => At::Answer(point),
+            let point = 1 + turn % turns * stage.requests(verb) / turns;
+            let (at, end) = match turn {
+                killed if killed < kills => (At::After(point), End::Killed),
+                _ => mixed(turn + order, point, ends),
             };
-            let end = [End::Killed, End::Asked, End::Cut][(turn + order) % 3];
             struck += usize::from(ends_at(&stage, &keyspace, verb, at, end));
         }
         stage.drop(&keyspace);
@@ -63,6 +76,16 @@ fn disturbed_at_any_frame_of_a_bootstrap_up_finish_and_undo() {
         "only {struck} runs were disturbed"
     );
     let _ = writeln!(std::io::stderr(), "Cassandra: {struck} points");
+}
+
+/// A way of its own for each turn in which a request can be under way when the run ends.
+fn mixed(turn: usize, point: usize, ends: &[End]) -> (At, End) {
+    let at = match turn / ends.len() % 3 {
+        0 => At::After(point),
+        1 => At::Before(point),
+        _ => At::Answer(point),
+    };
+    (at, ends[turn % ends.len()])
 }
 
 /// The share of so many turns that `3/8` names, the third of eight; all of them for anything else.

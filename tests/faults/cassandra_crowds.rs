@@ -1,15 +1,22 @@
 //! Executors that start at once, through different nodes, on a keyspace that is not there: one works, the others find it
 //! done, and nothing is made twice.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::cassandra_nodes::ring;
 use crate::support::cassandra::{self, Cluster, Consistency, Options};
 use crate::support::kmig::{Project, project};
 
 const NODES: usize = 3;
+
+/// How often executors race, and how often those with two texts.
+const ROUNDS: usize = 20;
+const ROUNDS_OF_TEXTS: usize = 5;
+
+const TOML: &str =
+    "[cassandra]\nreplication = { class = \"SimpleStrategy\", replication_factor = 3 }\n";
 
 /// How long the nodes may take to know each other.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -36,19 +43,84 @@ fn racing_executors_make_a_keyspace_once_and_lose_no_write() {
             "the nodes do not know each other"
         );
     }
-    let rounds = match std::env::var_os("KMIG_EVERY_POINT") {
-        Some(_) => 20,
-        None => 5,
-    };
     let project = files();
     let mut written = 0;
-    for round in 0..rounds {
+    for round in 0..ROUNDS {
         let keyspace = cluster.keyspace();
         written += race(&cluster, &project, &keyspace, 3 + round % 4);
         cluster.run("", &format!("drop keyspace {keyspace}"));
     }
     assert!(written > 0, "no client wrote while the executors ran");
-    let _ = writeln!(std::io::stderr(), "{rounds} rounds, {written} writes");
+    let _ = writeln!(std::io::stderr(), "{ROUNDS} rounds, {written} writes");
+}
+
+#[test]
+fn executors_with_different_texts_of_one_table_make_one_of_them() {
+    let Some((ring, _turn)) = ring() else { return };
+    ring.proxy.heal();
+    for _ in 0..ROUNDS_OF_TEXTS {
+        let keyspace = ring.cluster.keyspace();
+        let projects =
+            ["id int PRIMARY KEY, v text", "id bigint PRIMARY KEY, w int"].map(|columns| {
+                let table = format!("CREATE TABLE early ({columns});\n");
+                project(&[
+                    ("kmig.toml", TOML),
+                    ("migrations/core/001_early/up.cql", &table),
+                ])
+            });
+        let up = |executor: usize| {
+            let contact = |node| ring.cluster.proxy_contact(1 + node % NODES);
+            let (first, second) = (contact(executor), contact(executor + 1));
+            let url = format!("cassandra://{first},{second}/{keyspace}");
+            let args = ["up", "--bootstrap", "--lock-wait", "100s"];
+            projects[executor % 2].kmig(args).env("KMIG_URL", url)
+        };
+        let running = [0, 1, 2, 3].map(|executor| up(executor).start());
+        let outputs = running.map(|running| running.wait());
+        let winner = outputs.iter().position(|output| output.code == 0);
+        let winner = winner.unwrap_or_else(|| panic!("nobody has done it: {}", outputs[0])) % 2;
+        for (executor, output) in outputs.iter().enumerate() {
+            let code = if executor % 2 == winner { 0 } else { 8 };
+            assert_eq!(output.code, code, "{keyspace}: {output}");
+        }
+        let made = |what: &str| one_answer(&ring.cluster, &keyspace, what);
+        let columns = made("column_name, type from system_schema.columns");
+        let wanted = ["id|int\nv|text", "id|bigint\nw|int"][winner];
+        let early: Vec<_> = columns
+            .lines()
+            .filter_map(|line| line.strip_prefix("early|"))
+            .collect();
+        assert_eq!(early.join("\n"), wanted, "{keyspace}");
+        made("id from system_schema.tables");
+
+        let next = "ALTER TABLE early ADD x int;\n";
+        for project in &projects {
+            project.write("migrations/core/002_next/up.cql", next);
+        }
+        for executor in [1 - winner, winner] {
+            let output = up(executor).run();
+            let code = if executor == winner { 0 } else { 8 };
+            assert_eq!(output.code, code, "{keyspace}: {output}");
+        }
+        assert!(made("column_name, type from system_schema.columns").contains("early|x|int"));
+        ring.cluster.run("", &format!("drop keyspace {keyspace}"));
+    }
+}
+
+/// What every node says of the keyspace's tables, once all agree.
+#[track_caller]
+fn one_answer(cluster: &Cluster, keyspace: &str, what: &str) -> String {
+    cluster.await_agreement();
+    let query = format!("select table_name, {what} where keyspace_name = '{keyspace}'");
+    let on = |node| cluster.node_cql(node, "", &query).expect("ask a node");
+    let mut answers: Vec<String> = (1..=NODES).map(on).collect();
+    answers.dedup();
+    assert_eq!(
+        answers.len(),
+        1,
+        "{keyspace}: the nodes differ: {answers:?}"
+    );
+    answers.remove(0)
 }
 
 /// Races executors on a fresh keyspace; the writes of a client that were acknowledged meanwhile.
@@ -82,19 +154,12 @@ fn race(cluster: &Cluster, project: &Project, keyspace: &str, executors: usize) 
             assert_eq!(output.code, 0, "{keyspace}: {output}");
         }
     });
-    cluster.await_agreement();
-    let look = |query: &str| -> BTreeSet<String> {
-        let on = |node| cluster.node_cql(node, "", query).expect("ask a node");
-        (1..=NODES).map(on).collect()
-    };
-    let ids = format!(
-        "select table_name, id from system_schema.tables where keyspace_name = '{keyspace}'"
+    one_answer(cluster, keyspace, "id from system_schema.tables");
+    one_answer(
+        cluster,
+        keyspace,
+        "column_name, type from system_schema.columns",
     );
-    assert_eq!(look(&ids).len(), 1, "{keyspace}: the ids differ");
-    let columns = format!(
-        "select table_name, column_name, type from system_schema.columns where keyspace_name = '{keyspace}'"
-    );
-    assert_eq!(look(&columns).len(), 1, "{keyspace}: the columns differ");
     let steps = "select number, part, first_statement, kind from schema_meta_journal";
     let mut steps: Vec<_> = cluster
         .run(keyspace, steps)
@@ -123,10 +188,8 @@ fn race(cluster: &Cluster, project: &Project, keyspace: &str, executors: usize) 
 const STEPS: usize = 5;
 
 fn files() -> Project {
-    let toml =
-        "[cassandra]\nreplication = { class = \"SimpleStrategy\", replication_factor = 3 }\n";
     project(&[
-        ("kmig.toml", toml),
+        ("kmig.toml", TOML),
         (
             "migrations/core/001_early/up.cql",
             "CREATE TABLE early (id int PRIMARY KEY, v text);\nCREATE TABLE counts (id int PRIMARY KEY, n counter);\n",

@@ -2,13 +2,18 @@
 //! failure that is none.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use crate::cassandra_every_kind::{fingerprint, owner};
+use crate::cassandra_node::{Node, node};
 use crate::support::case::expect;
 use crate::support::cassandra::{self, Cluster, Options};
 use crate::support::fingerprint::difference;
-use crate::support::frame_proxy::{At, FrameProxy, Harm};
+use crate::support::frame_proxy::{At, Harm};
 use crate::support::kmig::{Output, Project, project};
+
+/// How long a test waits for something to come about.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const ARGS: [&str; 4] = ["up", "--bootstrap", "--lock-wait", "60s"];
 
@@ -18,12 +23,7 @@ fn any_answer_to_a_conditional_write_may_be_lost() {
         return;
     }
     let _turn = cassandra::turn();
-    let cluster = Cluster::start(Options {
-        proxied: true,
-        forgetful: true,
-        ..Options::default()
-    });
-    let line = FrameProxy::start(&cluster);
+    let Node { cluster, line } = node();
     let project = files(1);
     let run = |keyspace: &str| -> Output {
         let up = project.kmig(ARGS).env("KMIG_URL", line.url(keyspace));
@@ -33,7 +33,7 @@ fn any_answer_to_a_conditional_write_may_be_lost() {
     };
     let quiet = cluster.keyspace();
     expect("undisturbed", run(&quiet), 0, &[]);
-    let wanted = fingerprint(&cluster, &quiet);
+    let wanted = fingerprint(cluster, &quiet);
     // What tells each conditional write from the other requests, whatever keyspace, run and ids it names.
     for write in [
         " IF NOT EXISTS USING TTL",
@@ -49,7 +49,7 @@ fn any_answer_to_a_conditional_write_may_be_lost() {
         expect(write, run(&keyspace), 0, &[]);
         let struck = line.struck_or(|| true);
         assert!(struck, "nothing was sent like {write}");
-        same(&cluster, write, &keyspace, &wanted);
+        same(cluster, write, &keyspace, &wanted);
     }
 }
 
@@ -66,6 +66,7 @@ fn racing_executors_beside_a_hasty_node_have_one_owner() {
         node_yaml: hasty.map(|line| (1, line.to_owned())).to_vec(),
         ..Options::default()
     });
+    times_out(&cluster);
     let rounds = match std::env::var_os("KMIG_EVERY_POINT") {
         Some(_) => 30,
         None => 2,
@@ -76,6 +77,21 @@ fn racing_executors_beside_a_hasty_node_have_one_owner() {
         race(&cluster, &project, &keyspace);
         cluster.run("", &format!("drop keyspace {keyspace}"));
     }
+}
+
+/// Conditional writes by the hasty node are in doubt, as they are to be for the executors.
+fn times_out(cluster: &Cluster) {
+    let keyspace = cluster.create_keyspace();
+    cluster.run(&keyspace, "create table t (id int primary key, v int)");
+    let since = Instant::now();
+    for n in 0.. {
+        let write = format!("update t set v = {n} where id = 1 if v = null");
+        if cluster.node_cql(1, &keyspace, &write).is_err() {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "no conditional write times out");
+    }
+    cluster.run("", &format!("drop keyspace {keyspace}"));
 }
 
 /// Executors that race on a fresh keyspace, some by the hasty node.

@@ -1,39 +1,25 @@
 //! Statements that a killed run was sending, and what the next run makes of them where their file was edited meanwhile, or
 //! where a repeat is not the same by itself.
 
+use crate::cassandra_node::{Node, node};
 use crate::support::case::expect;
-use crate::support::cassandra::{self, Cluster, Options};
-use crate::support::frame_proxy::{At, FrameProxy, Harm};
+use crate::support::cassandra;
+use crate::support::frame_proxy::{At, Harm};
 use crate::support::kmig::{Kmig, Project, project};
 
 const TOML: &str =
     "[cassandra]\nreplication = { class = \"SimpleStrategy\", replication_factor = 1 }\n";
 const NEXT: &str = "migrations/core/002_next/up.cql";
 
-struct Stage {
-    cluster: Cluster,
-    line: FrameProxy,
-}
-
-impl Stage {
-    fn new() -> Self {
-        let cluster = Cluster::start(Options {
-            proxied: true,
-            forgetful: true,
-            ..Options::default()
-        });
-        let line = FrameProxy::start(&cluster);
-        Stage { cluster, line }
-    }
-
+impl Node {
     fn kmig(&self, project: &Project, keyspace: &str, line: &str) -> Kmig {
         let kmig = project.kmig(line.split(' '));
         kmig.env("KMIG_URL", self.line.url(keyspace))
     }
 
-    /// A keyspace with the table `notes`, and a run of the next migration that was killed behind the request that holds a
-    /// text; or before it, as far as the node is concerned.
-    fn killed(&self, next: &str, at: &str) -> (Project, String) {
+    /// A keyspace with the table `notes`, and a run of the next migration that was killed at that
+    /// point, as far as its node is concerned behind it or before.
+    fn killed(&self, next: &str, at: At) -> (Project, String) {
         let project = project(&[
             ("kmig.toml", TOML),
             (
@@ -46,7 +32,7 @@ impl Stage {
         expect("bootstrap", output, 0, &[]);
         project.write(NEXT, next);
         self.line.heal();
-        self.line.harm(At::Sent(at.to_owned()), Harm::Hold);
+        self.line.harm(at, Harm::Hold);
         let running = self.kmig(&project, &keyspace, "up").start();
         self.line.await_struck(1);
         running.kill();
@@ -62,11 +48,15 @@ fn what_was_sent_is_not_replaced_by_what_its_file_says_now() {
         return;
     }
     let _turn = cassandra::turn();
-    let stage = Stage::new();
+    let stage = node();
     let sent = "CREATE TABLE words (id int PRIMARY KEY, a text);\n";
     // Behind the intent, and behind the statement itself.
-    for at in ["\"from\":0", "CREATE TABLE words"] {
-        let (project, keyspace) = stage.killed(sent, at);
+    for point in [
+        At::Sent("\"from\":0".to_owned()),
+        At::Statement("CREATE TABLE words".to_owned()),
+    ] {
+        let at = &format!("{point:?}");
+        let (project, keyspace) = stage.killed(sent, point);
         let up = || stage.kmig(&project, &keyspace, "up").run();
         project.write(
             NEXT,
@@ -112,10 +102,10 @@ fn a_list_that_was_being_written_is_there_once() {
         return;
     }
     let _turn = cassandra::turn();
-    let stage = Stage::new();
+    let stage = node();
     let next = "INSERT INTO notes (id, tags) VALUES (1, ['p', 'q']);\nUPDATE notes SET tags = ['r', 's'] WHERE id = 2;\n";
-    for at in ["VALUES (1, ['p'", "tags = ['r'"] {
-        let (project, keyspace) = stage.killed(next, at);
+    for at in ["INSERT INTO notes", "UPDATE notes"] {
+        let (project, keyspace) = stage.killed(next, At::Statement(at.to_owned()));
         expect(at, stage.kmig(&project, &keyspace, "up").run(), 0, &[]);
         for (id, tags) in [(1, "p', 'q"), (2, "r', 's")] {
             let query = format!("select json tags from notes where id = {id}");

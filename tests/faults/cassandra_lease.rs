@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cassandra_node::{Node, node};
 use crate::support::case::expect;
 use crate::support::cassandra;
-use crate::support::cassandra::{Cluster, Options};
+use crate::support::cassandra::Cluster;
 use crate::support::frame_proxy::{At, FrameProxy, Harm};
 use crate::support::kmig::{Kmig, Project, Running, project};
 
@@ -16,20 +17,15 @@ const STRANGER: &str = "zzzzzzzz.4711.1";
 
 /// A node behind a proxy, and a keyspace with its first migration in it and two to come.
 pub struct Stage {
-    cluster: Cluster,
-    /// Every client goes by it, since the node tells no other address.
-    pub line: FrameProxy,
+    cluster: &'static Cluster,
+    pub line: &'static FrameProxy,
     pub keyspace: String,
     pub project: Project,
 }
 
 impl Stage {
     pub fn new() -> Self {
-        let cluster = Cluster::start(Options {
-            proxied: true,
-            forgetful: true,
-            ..Options::default()
-        });
+        let Node { cluster, line } = node();
         let toml =
             "[cassandra]\nreplication = { class = \"SimpleStrategy\", replication_factor = 1 }\n";
         let base = "CREATE TABLE base (id int PRIMARY KEY, n int);\n\
@@ -40,7 +36,7 @@ impl Stage {
                 ("kmig.toml", toml),
                 ("migrations/core/001_base/up.cql", base),
             ]),
-            line: FrameProxy::start(&cluster),
+            line,
             cluster,
         };
         expect("bootstrap", stage.kmig(&["bootstrap"]).run(), 0, &[]);
@@ -69,10 +65,15 @@ impl Stage {
         self.cluster.run(&self.keyspace, text)
     }
 
-    /// An `up` that is stopped where it is, in the middle of a statement; everybody else works.
+    /// An `up` that is stopped where it is once a statement has gone to the node; everybody else works.
     pub fn stopped(&self, lease: &str, statement: &str) -> Running {
+        self.stopped_at(lease, At::Statement(statement.to_owned()))
+    }
+
+    /// An `up` that is stopped behind a request; everybody else works.
+    pub fn stopped_at(&self, lease: &str, at: At) -> Running {
         self.line.heal();
-        self.line.harm(At::Sent(statement.to_owned()), Harm::Hold);
+        self.line.harm(at, Harm::Hold);
         let up = self.kmig(&["up", "--lock-wait", "60s"]);
         let running = up.env("KMIG_CASSANDRA_LEASE", lease).start();
         self.line.await_struck(1);
@@ -125,28 +126,31 @@ fn a_stopped_holder_is_waited_for_and_writes_nothing_once_another_took_over() {
         return;
     }
     let _turn = cassandra::turn();
-    let stage = Stage::new();
-    let running = stage.stopped("4s", "CREATE TABLE two");
-    let since = Instant::now();
-    let other = stage.kmig(&["up", "--lock-wait", "60s"]).run();
-    expect("the other", other, 0, &["waiting"]);
-    assert!(
-        since.elapsed() >= Duration::from_secs(3),
-        "it took over too soon"
-    );
-    stage.assert_done_once();
-    let before = stage.picture();
-    running.signal("CONT");
-    let output = running.wait();
-    expect("the first", output, 0, &[]);
-    let runs = |picture: &str| {
-        picture
-            .lines()
-            .filter(|line| line.contains("|step|"))
-            .count()
-    };
-    assert_eq!(runs(&stage.picture()), runs(&before), "it went on working");
-    stage.assert_done_once();
+    // Behind the intent, and behind the statement itself.
+    for at in [At::Sent, At::Statement] {
+        let stage = Stage::new();
+        let running = stage.stopped_at("4s", at("CREATE TABLE two".to_owned()));
+        let since = Instant::now();
+        let other = stage.kmig(&["up", "--lock-wait", "60s"]).run();
+        expect("the other", other, 0, &["waiting"]);
+        assert!(
+            since.elapsed() >= Duration::from_secs(3),
+            "it took over too soon"
+        );
+        stage.assert_done_once();
+        let before = stage.picture();
+        running.signal("CONT");
+        let output = running.wait();
+        expect("the first", output, 0, &[]);
+        let runs = |picture: &str| {
+            picture
+                .lines()
+                .filter(|line| line.contains("|step|"))
+                .count()
+        };
+        assert_eq!(runs(&stage.picture()), runs(&before), "it went on working");
+        stage.assert_done_once();
+    }
 }
 
 #[test]
@@ -227,7 +231,7 @@ fn a_lease_expires_as_a_whole_after_renewals() {
     let _turn = cassandra::turn();
     let stage = Stage::new();
     // Renewals come at thirds of the lease, and pass.
-    let swallowed = At::Sent("CREATE TABLE two".to_owned());
+    let swallowed = At::Statement("CREATE TABLE two".to_owned());
     stage.line.harm(swallowed, Harm::Swallow);
     let up = stage.kmig(&["up"]);
     let running = up.env("KMIG_CASSANDRA_LEASE", "9s").start();

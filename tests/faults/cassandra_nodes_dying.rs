@@ -5,8 +5,12 @@ use crate::support::case::expect;
 use crate::support::frame_proxy::{At, Harm};
 use std::sync::{Arc, Mutex};
 
-/// Statements of [`crate::cassandra_nodes::NEXT`], by what only they hold.
-const STATEMENTS: [&str; 2] = ["CREATE TABLE notes", "ADD state text"];
+/// Statements of [`crate::cassandra_nodes::NEXT`], by how they begin.
+const STATEMENTS: [&str; 3] = [
+    "CREATE TABLE notes",
+    "ALTER TABLE users ADD",
+    "CREATE INDEX users_state",
+];
 
 /// Which node is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ fn completes(lost: Lost, lose: fn(&Ring, usize), back: fn(&Ring, usize)) {
         let chosen = Arc::clone(&victim);
         ring.proxy.heal();
         ring.proxy.harm(
-            At::Sent(statement.to_owned()),
+            At::Statement(statement.to_owned()),
             Harm::Call(Box::new(move |node| {
                 let node = match lost {
                     Lost::Coordinator => node,
@@ -51,7 +55,7 @@ fn completes(lost: Lost, lose: fn(&Ring, usize), back: fn(&Ring, usize)) {
         );
 
         back(ring, victim);
-        // One that missed a change asks for it once a minute, as late as kmig waits (cassandra.schema_pull_interval_ms).
+        // One that missed a change asks for it once a minute (cassandra.schema_pull_interval_ms).
         ring.cluster.await_agreement();
         case.run("kmig up", 0);
         case.is_upgraded();

@@ -39,8 +39,10 @@ fn kills_behind(ring: &'static Ring, statement: &str) -> Arc<Mutex<usize>> {
         *chosen.lock().expect("the node") = other;
     };
     ring.proxy.heal();
-    ring.proxy
-        .harm(At::Sent(statement.to_owned()), Harm::Call(Box::new(kill)));
+    ring.proxy.harm(
+        At::Statement(statement.to_owned()),
+        Harm::Call(Box::new(kill)),
+    );
     victim
 }
 

@@ -22,7 +22,8 @@ fn a_holder_that_slept_sends_nothing_once_it_wakes() {
         .project
         .write("migrations/core/002_two/finish.cql", "DROP TABLE two;\n");
     // Its intent is written, and its statement not yet sent: the answer to the intent is still on its way.
-    let sleeper = stage.stopped("4s", "CREATE TABLE two");
+    let intent = At::Sent("CREATE TABLE two".to_owned());
+    let sleeper = stage.stopped_at("4s", intent);
     let other = stage.kmig(&["up", "--lock-wait", "60s"]).run();
     expect("the other", other, 0, &["waiting"]);
     let finish = ["finish", "--yes", "--assume-gone", "--reason", "nobody"];
@@ -70,7 +71,7 @@ fn a_line_that_is_silent_for_longer_than_the_lease_lasts_is_waited_for() {
     let stage = Stage::new();
     stage
         .line
-        .harm(At::Sent("CREATE TABLE two".to_owned()), Harm::Hold);
+        .harm(At::Statement("CREATE TABLE two".to_owned()), Harm::Hold);
     let up = stage
         .kmig(&["up"])
         .env("KMIG_CASSANDRA_LEASE", "2s")

@@ -14,14 +14,17 @@
 //! Only QUERY, PREPARE, EXECUTE and BATCH count, and not those of a driver's control connection (the one that has sent
 //! REGISTER): its own look-ups, heartbeats and pools come in another order each time. Frames of TLS cannot be read.
 
+mod frame;
+
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cassandra::Cluster;
+use frame::{PREPARE, REGISTER, REQUESTS, contains, is_void, next, overloaded, text};
 
 /// How long the proxy may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,8 +36,10 @@ pub enum At {
     Before(usize),
     /// The n-th request has gone on to its node.
     After(usize),
-    /// A request holds this text, and has gone on to its node.
+    /// A request holds this text, in its statement or in a value of it, and has gone on to its node.
     Sent(String),
+    /// A request whose statement begins with this has gone on to its node: not one that journals such a statement.
+    Statement(String),
     /// The n-th answer to a request has come from a node, and has not gone on to the client.
     Answer(usize),
 }
@@ -45,8 +50,11 @@ pub enum Harm {
     Cut,
     /// Nothing passes on any connection, old or new, and no end sees the other close, until [`FrameProxy::release`].
     Hold,
-    /// The frame does not pass, everything else does. Behind [`At::After`] and [`At::Sent`] it is the answer.
+    /// The frame does not pass, everything else does. Behind a request that has gone on it is the answer.
     Swallow,
+    /// The request waits in front of its node until [`FrameProxy::release`], and all else of its connection with it,
+    /// whatever becomes of its client; other connections go on.
+    Late,
     /// This is called with the number of the node, and everything passes afterwards.
     Call(Box<dyn FnOnce(usize) + Send>),
 }
@@ -72,6 +80,7 @@ struct State {
     texts: Vec<String>,
     harms: Vec<(At, Harm)>,
     struck: usize,
+    overloaded: usize,
     held: bool,
     over: bool,
     pairs: Vec<Arc<Pair>>,
@@ -83,6 +92,7 @@ struct Pair {
     client: TcpStream,
     server: TcpStream,
     closed: AtomicBool,
+    late: AtomicBool,
     talk: Mutex<Talk>,
 }
 
@@ -169,6 +179,17 @@ impl FrameProxy {
         self.line.state().harms.push((at, harm));
     }
 
+    /// Turns the answers to the next so many writes into the word of a server that is overloaded. They are written all the
+    /// same: what a client sends again must bear that.
+    pub fn overload(&self, answers: usize) {
+        self.line.state().overloaded = answers;
+    }
+
+    /// How many answers are still to be turned.
+    pub fn overloaded(&self) -> usize {
+        self.line.state().overloaded
+    }
+
     /// Waits until harm was done so many times.
     ///
     /// # Panics
@@ -198,7 +219,12 @@ impl FrameProxy {
 
     /// Lets everything pass again.
     pub fn release(&self) {
-        self.line.state().held = false;
+        let mut state = self.line.state();
+        state.held = false;
+        for pair in &state.pairs {
+            pair.late.store(false, Ordering::SeqCst);
+        }
+        drop(state);
         self.line.changed.notify_all();
     }
 
@@ -206,7 +232,7 @@ impl FrameProxy {
     pub fn heal(&self) {
         let mut state = self.line.state();
         state.harms.clear();
-        state.struck = 0;
+        (state.struck, state.overloaded) = (0, 0);
         drop(state);
         self.release();
     }
@@ -263,6 +289,7 @@ impl Line {
             client,
             server,
             closed: AtomicBool::new(over),
+            late: AtomicBool::new(false),
             talk: Mutex::default(),
         });
         self.state().pairs.push(Arc::clone(&pair));
@@ -282,7 +309,7 @@ impl Line {
             Side::Client => (&pair.client, &pair.server),
             Side::Server => (&pair.server, &pair.client),
         };
-        while let Some(frame) = next(&mut from) {
+        while let Some(mut frame) = next(&mut from) {
             let (before, after) = self.points(pair, side, &frame);
             let mut passes = side == Side::Client || !pair.swallows(&frame);
             if let Some(harm) = before {
@@ -294,6 +321,9 @@ impl Line {
             }
             if !self.open(pair) {
                 break;
+            }
+            if side == Side::Server && self.state().overloads(&frame) {
+                frame = overloaded(&frame);
             }
             if let Some(harm) = &after {
                 self.arm(pair, &frame, harm);
@@ -326,15 +356,22 @@ impl Line {
                 talk.asked.insert(stream);
                 state.requests += 1;
                 state.prepared += usize::from(opcode == PREPARE);
-                state.texts.extend(text(frame));
+                let statement = text(frame);
+                state.texts.extend(statement.clone());
                 let n = state.requests;
                 let before = state.due(|at| *at == At::Before(n));
                 let after = state.due(|at| match at {
                     At::After(wanted) => *wanted == n,
                     At::Sent(text) => contains(frame, text.as_bytes()),
+                    At::Statement(text) => {
+                        statement.as_ref().is_some_and(|all| all.starts_with(text))
+                    }
                     _ => false,
                 });
-                (before, after)
+                match after {
+                    Some(Harm::Late) => (after, None),
+                    _ => (before, after),
+                }
             }
             Side::Server => {
                 if !talk.asked.remove(&stream) {
@@ -354,7 +391,7 @@ impl Line {
             Harm::Cut | Harm::Swallow => {
                 pair.talk().swallowed.insert([frame[2], frame[3]]);
             }
-            Harm::Call(_) => {}
+            Harm::Late | Harm::Call(_) => {}
         }
     }
 
@@ -362,6 +399,7 @@ impl Line {
         match harm {
             Harm::Cut => pair.close(),
             Harm::Hold => self.state().held = true,
+            Harm::Late => pair.late.store(true, Ordering::SeqCst),
             Harm::Call(call) => call(pair.node),
             Harm::Swallow => {} // the frame's own way ends, nothing else changes
         }
@@ -377,7 +415,7 @@ impl Line {
             if state.over || pair.closed.load(Ordering::SeqCst) {
                 return false;
             }
-            if !state.held {
+            if !(state.held || pair.late.load(Ordering::SeqCst)) {
                 return true;
             }
             state = self.wait(state, PATIENCE);
@@ -389,6 +427,13 @@ impl State {
     fn due(&mut self, is: impl Fn(&At) -> bool) -> Option<Harm> {
         let found = self.harms.iter().position(|(at, _)| is(at))?;
         Some(self.harms.remove(found).1)
+    }
+
+    /// Whether this answer, that of a write, is one of those that are turned.
+    fn overloads(&mut self, frame: &[u8]) -> bool {
+        let turned = self.overloaded > 0 && is_void(frame);
+        self.overloaded -= usize::from(turned);
+        turned
     }
 }
 
@@ -407,35 +452,4 @@ impl Pair {
             let _ = self.server.shutdown(Shutdown::Both);
         }
     }
-}
-
-/// Opcodes of native_protocol_v4.spec, section 2.4: QUERY, PREPARE, EXECUTE, BATCH.
-const REQUESTS: [u8; 4] = [QUERY, PREPARE, 0x0A, 0x0D];
-const QUERY: u8 = 0x07;
-const PREPARE: u8 = 0x09;
-const REGISTER: u8 = 0x0B;
-
-/// Reads a whole frame: version, flags, stream (2), opcode, length (4), body.
-fn next(from: &mut &TcpStream) -> Option<Vec<u8>> {
-    let mut frame = vec![0; 9];
-    from.read_exact(&mut frame).ok()?;
-    let length = u32::from_be_bytes(frame[5..].try_into().expect("four bytes"));
-    let length = usize::try_from(length).expect("a length");
-    frame.resize(9 + length, 0);
-    from.read_exact(&mut frame[9..]).ok()?;
-    Some(frame)
-}
-
-/// The statement of a QUERY or PREPARE; a compressed one cannot be read.
-fn text(frame: &[u8]) -> Option<String> {
-    if ![QUERY, PREPARE].contains(&frame[4]) || frame[1] & 0x01 != 0 {
-        return None;
-    }
-    let length = u32::from_be_bytes(frame.get(9..13)?.try_into().expect("four bytes"));
-    let text = frame.get(13..13 + usize::try_from(length).ok()?)?;
-    Some(String::from_utf8_lossy(text).into_owned())
-}
-
-fn contains(message: &[u8], text: &[u8]) -> bool {
-    message.windows(text.len()).any(|window| window == text)
 }

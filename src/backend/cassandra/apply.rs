@@ -43,6 +43,11 @@ impl Cassandra {
             (Err(error), Err(_)) => Err(error),
             (Ok(()), Err(error)) => Err(error),
         };
+        // Whoever comes next finds a lease that was given back, and waits for nothing.
+        let result = match result {
+            Ok(()) if self.late => self.until_quiet(tell).await,
+            result => result,
+        };
         result.map_err(|error| Halt {
             done,
             error: Box::new(error),

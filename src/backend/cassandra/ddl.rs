@@ -87,7 +87,7 @@ impl Cassandra {
                 }
                 Some(fault) if fault.kind == Kind::Refused => {
                     // What was sent before may have been taken after all, and this repeat refused for it.
-                    self.quiet(doubt.is_some(), tell).await?;
+                    self.until_quiet(tell).await?;
                     let proof = self.effect(part, at, intent, false, tell).await?;
                     return match proof {
                         Proof::Done => Ok(()),
@@ -114,6 +114,7 @@ impl Cassandra {
                                 fault.message
                             )));
                             doubt = Some(fault);
+                            self.unanswered();
                         }
                     }
                 }
@@ -261,13 +262,11 @@ impl Cassandra {
         }
     }
 
-    /// Waits until nothing that was sent before can still arrive: by a run that was not ended cleanly, or by this one.
-    async fn quiet(&mut self, own: bool, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        if own {
-            let from = machine::since_boot() + self.sender.timeout;
-            self.quiet_from = Some(self.quiet_from.map_or(from, |other| other.max(from)));
-        }
-        self.until_quiet(tell).await
+    /// A change of the schema was sent, and nobody answered: it may still arrive.
+    fn unanswered(&mut self) {
+        let from = machine::since_boot() + self.sender.timeout;
+        self.quiet_from = Some(self.quiet_from.map_or(from, |other| other.max(from)));
+        self.late = true;
     }
 
     /// What a refusal of the server means for a statement.

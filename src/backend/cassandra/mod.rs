@@ -113,6 +113,8 @@ pub struct Cassandra {
     last: Option<(i64, Option<String>)>,
     /// From when on nothing of a run that was not ended cleanly can still arrive, since the machine was started.
     quiet_from: Option<Duration>,
+    /// Whether a change of the schema whose answer nobody has may be what still arrives.
+    late: bool,
     /// Whether what a reset that was stopped has left is read all the same.
     resets: bool,
     /// The latest write time that was given to a write, in microseconds.
@@ -163,6 +165,7 @@ impl Cassandra {
             open: BTreeMap::new(),
             last: None,
             quiet_from: None,
+            late: false,
             resets: false,
             last_write: 0,
             looked: None,
@@ -193,7 +196,7 @@ impl Backend for Cassandra {
         let Some(lease) = self.lease.take() else {
             return Ok(());
         };
-        let in_doubt = !self.open.is_empty();
+        let in_doubt = self.late || !self.open.is_empty();
         let released = lease.release(&self.taker(), in_doubt).await;
         self.sender.timeout = self.options.request_timeout;
         released

@@ -93,6 +93,8 @@ impl Cassandra {
             })?;
             done = done.min(there);
         }
+        // What is not there is sent again, and the first of the two may come after the second.
+        self.late = done < run.len() && self.quiet_from.is_some();
         Ok(done)
     }
 
@@ -167,17 +169,16 @@ impl Cassandra {
 
     /// Waits until nothing of a run that was not ended cleanly can still arrive.
     pub(super) async fn until_quiet(&mut self, tell: &mut dyn FnMut(Event)) -> Result<()> {
-        let Some(until) = self.quiet_from.take() else {
-            return Ok(());
-        };
+        let until = self.quiet_from.take().unwrap_or_default();
         let left = until.saturating_sub(machine::since_boot());
         if left.is_zero() {
+            self.late = false;
             return Ok(());
         }
         tell(Event::Notice {
             severity: "WAITING".to_string(),
             message: format!(
-                "for {:.1} s: the run before was not ended cleanly, and what it had sent may still arrive",
+                "for {:.1} s: a statement was sent that nobody has an answer to, and it may still arrive",
                 left.as_secs_f64()
             ),
         });
@@ -185,6 +186,7 @@ impl Cassandra {
             self.quiet_from = Some(until);
             return Err(error);
         }
+        self.late = false;
         Ok(())
     }
 }

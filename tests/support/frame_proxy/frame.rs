@@ -1,0 +1,56 @@
+//! Frames of the protocol, version 4 (native_protocol_v4.spec), as far as the proxy reads them.
+
+use std::io::Read;
+use std::net::TcpStream;
+
+/// Opcodes of native_protocol_v4.spec, section 2.4: QUERY, PREPARE, EXECUTE, BATCH.
+pub const REQUESTS: [u8; 4] = [QUERY, PREPARE, 0x0A, 0x0D];
+const QUERY: u8 = 0x07;
+pub const PREPARE: u8 = 0x09;
+pub const REGISTER: u8 = 0x0B;
+const RESULT: u8 = 0x08;
+
+/// What the body of a result begins with where it has no rows (section 4.2.5).
+const VOID: [u8; 4] = 1_i32.to_be_bytes();
+
+/// Reads a whole frame: version, flags, stream (2), opcode, length (4), body.
+pub fn next(from: &mut &TcpStream) -> Option<Vec<u8>> {
+    let mut frame = vec![0; 9];
+    from.read_exact(&mut frame).ok()?;
+    let length = u32::from_be_bytes(frame[5..].try_into().expect("four bytes"));
+    let length = usize::try_from(length).expect("a length");
+    frame.resize(9 + length, 0);
+    from.read_exact(&mut frame[9..]).ok()?;
+    Some(frame)
+}
+
+/// Whether an answer is that of a write, or of anything else that has no rows; a compressed one cannot be read.
+pub fn is_void(answer: &[u8]) -> bool {
+    answer[4] == RESULT && answer[1] & 0x01 == 0 && answer[9..].starts_with(&VOID)
+}
+
+/// The ERROR of an overloaded server (section 9), with the stream of an answer.
+pub fn overloaded(answer: &[u8]) -> Vec<u8> {
+    let said = b"the proxy says so";
+    let mut frame = vec![answer[0], 0, answer[2], answer[3], 0];
+    let length = 4 + 2 + said.len();
+    frame.extend(u32::try_from(length).expect("short").to_be_bytes());
+    frame.extend(0x1001_i32.to_be_bytes());
+    frame.extend(u16::try_from(said.len()).expect("short").to_be_bytes());
+    frame.extend(said);
+    frame
+}
+
+/// The statement of a QUERY or PREPARE; a compressed one cannot be read.
+pub fn text(frame: &[u8]) -> Option<String> {
+    if ![QUERY, PREPARE].contains(&frame[4]) || frame[1] & 0x01 != 0 {
+        return None;
+    }
+    let length = u32::from_be_bytes(frame.get(9..13)?.try_into().expect("four bytes"));
+    let text = frame.get(13..13 + usize::try_from(length).ok()?)?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+pub fn contains(message: &[u8], text: &[u8]) -> bool {
+    message.windows(text.len()).any(|window| window == text)
+}
