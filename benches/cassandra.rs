@@ -24,7 +24,7 @@ use support::kmig::{Project, project};
 use uuid::Uuid;
 
 /// Rounds that count; odd, so that one is in the middle.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Sets of statements that a runner is measured on: CREATE TABLE, ALTER TABLE … ADD, CREATE INDEX.
 const SETS: usize = 10;
@@ -126,7 +126,10 @@ fn script(statements: &[String]) -> String {
 async fn changes(cluster: &Cluster, cassachange: Option<&PathBuf>) {
     let mut times: [Vec<Duration>; 4] = Default::default();
     for round in 0..=ROUNDS {
-        for (at, runner) in Runner::ALL.into_iter().enumerate() {
+        // Each round begins with another one.
+        for turn in 0..Runner::ALL.len() {
+            let at = (round + turn) % Runner::ALL.len();
+            let runner = Runner::ALL[at];
             let keyspace = cluster.create_keyspace();
             let time = match (runner, cassachange) {
                 (Runner::Floor, _) => floor(cluster, &keyspace).await,
@@ -144,16 +147,18 @@ async fn changes(cluster: &Cluster, cassachange: Option<&PathBuf>) {
     }
     let nodes = cluster.size();
     println!("one schema change, nodes: {nodes}");
-    let medians = times.map(|mut times| (!times.is_empty()).then(|| median(&mut times)));
-    let floor = medians[0].map_or(0.0, milliseconds);
-    for (runner, time) in Runner::ALL.into_iter().zip(medians) {
-        if let Some(time) = time.map(milliseconds) {
-            let ratio = time / floor;
-            println!(
-                "  {:<26}{time:>8.1} ms  {ratio:>5.2} x floor",
-                runner.name()
-            );
+    let mut floor = 0.0;
+    for (runner, mut times) in Runner::ALL.into_iter().zip(times) {
+        if times.is_empty() {
+            continue;
         }
+        let time = milliseconds(median(&mut times));
+        if runner == Runner::Floor {
+            floor = time;
+        }
+        let (ratio, name) = (time / floor, runner.name());
+        let (least, most) = (milliseconds(times[0]), milliseconds(times[times.len() - 1]));
+        println!("  {name:<26}{time:>8.1} ms  {ratio:>5.2} x floor  ({least:.1} to {most:.1})");
     }
     println!();
 }
