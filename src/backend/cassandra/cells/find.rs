@@ -81,6 +81,6 @@ impl Finder {
         let rows = answer
             .into_rows_result()
             .map_err(|error| unreadable(error.to_string()))?;
-        Page::of(rows, self.selection.clone()).map_err(unreadable)
+        Page::of(&rows, self.selection.clone()).map_err(unreadable)
     }
 }

@@ -9,9 +9,10 @@ use crate::backup::TokenRange;
 use crate::backup::codec::elements;
 use crate::backup::codec::wire::Wire;
 use crate::backup::manifest::ElementTimes;
-use crate::backup::row::{Cell, Row, Time, Times};
+use crate::backup::row::{Cell, Row, Time, Times, emptied};
 use crate::backup::table::{Part, Role};
 use crate::error::{Error, Result};
+use bytes::Bytes;
 use scylla::deserialize::row::ColumnIterator;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::response::PagingState;
@@ -177,7 +178,7 @@ impl Scan {
                         .map_err(|error| unreadable(error.to_string()))?;
                     turn.answered(rows.rows_num(), rows.rows_bytes_size());
                     self.measured(&rows);
-                    let page = Page::of(rows, self.selection.clone()).map_err(unreadable)?;
+                    let page = Page::of(&rows, self.selection.clone()).map_err(unreadable)?;
                     let next = match next.into_paging_control_flow() {
                         ControlFlow::Continue(next) => Some(Place(next)),
                         ControlFlow::Break(()) => None,
@@ -235,15 +236,23 @@ impl Scan {
     }
 }
 
-/// The rows of an answer, in the server's bytes.
+/// The rows of an answer, in the server's bytes, one of which it stands at.
 pub struct Page {
-    rows: QueryRowsResult,
     selection: Arc<Selection>,
     /// The coordinator's clock at this page, in milliseconds since 1970; nothing where it has no rows.
     pub now: Option<i64>,
+    /// Its rows, as the protocol carries them.
+    bytes: Bytes,
+    rows: usize,
+    /// Rows behind the one that it stands at, and where the first of them begins.
+    left: usize,
+    next: usize,
+    /// The row that it stands at: where its values are, and their times.
+    kept: Vec<(Option<(usize, usize)>, Kept)>,
+    each: Vec<Option<Time>>,
 }
 
-/// Times of a column while a row is taken apart.
+/// Times of a column of a row.
 enum Kept {
     None,
     One(Time),
@@ -252,31 +261,40 @@ enum Kept {
 }
 
 impl Page {
-    pub(super) fn of(rows: QueryRowsResult, selection: Arc<Selection>) -> Result<Self, String> {
-        let first = rows
+    pub(super) fn of(answer: &QueryRowsResult, selection: Arc<Selection>) -> Result<Self, String> {
+        let first = answer
             .maybe_first_row::<ColumnIterator<'_, '_>>()
             .map_err(|error| error.to_string())?;
-        let last = first.and_then(Iterator::last);
-        let now = match last {
+        let (bytes, now) = match first.and_then(Iterator::last) {
+            None => (Bytes::new(), None),
             Some(column) => {
-                let column = column.map_err(|error| error.to_string())?;
-                let bytes = column
-                    .slice
-                    .and_then(|slice| slice.as_slice().try_into().ok());
-                Some(i64::from_be_bytes(bytes.ok_or("it tells no time")?))
+                let slice = column.map_err(|error| error.to_string())?.slice;
+                let slice = slice.ok_or("it tells no time")?;
+                let now = slice.as_slice().try_into();
+                let now = i64::from_be_bytes(now.map_err(|_| "it tells no time")?);
+                // The driver's bytes of all rows, from the first one on: what it makes of them one by one is a second look
+                // at each value.
+                (slice.as_original_frame_bytes().clone(), Some(now))
             }
-            None => None,
         };
+        if bytes.len() != answer.rows_bytes_size() {
+            return Err("its rows are not all of its bytes".to_string());
+        }
         Ok(Page {
-            rows,
             selection,
             now,
+            bytes,
+            rows: answer.rows_num(),
+            left: answer.rows_num(),
+            next: 0,
+            kept: Vec::new(),
+            each: Vec::new(),
         })
     }
 
     /// How many rows it has.
     pub fn len(&self) -> usize {
-        self.rows.rows_num()
+        self.rows
     }
 
     /// Whether it has none.
@@ -286,94 +304,154 @@ impl Page {
 
     /// Their bytes, as the protocol carries them.
     pub fn bytes(&self) -> usize {
-        self.rows.rows_bytes_size()
+        self.bytes.len()
     }
 
-    /// Hands over each row. Partitions without a static value are none of the statics, and ones without a row none of the
-    /// rows.
+    /// Hands over each row that is left.
     ///
     /// # Errors
-    /// The answer is not what was asked for, or `take` fails.
-    pub fn each(&self, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
-        let selection = &*self.selection;
-        let unreadable = |error: String| Error::failed(format!("a row cannot be read: {error}"));
-        let rows = self
-            .rows
-            .rows::<ColumnIterator<'_, '_>>()
-            .map_err(|error| unreadable(error.to_string()))?;
-        let second = self.now.unwrap_or_default().div_euclid(1000);
-        let mut each: Vec<Option<Time>> = Vec::new();
-        let mut kept = Vec::with_capacity(selection.slots.len());
-        for row in rows {
-            let mut columns = row.map_err(|error| unreadable(error.to_string()))?;
-            let mut slice = || {
-                let column = columns
-                    .next()
-                    .ok_or_else(|| unreadable("it is too short".into()))?;
-                let column = column.map_err(|error| unreadable(error.to_string()))?;
-                Ok::<_, Error>(column.slice.map(|slice| slice.as_slice()))
-            };
-            each.clear();
-            kept.clear();
-            for slot in &selection.slots {
-                let value = slice()?;
-                let times = match slot {
-                    Slot::Value => Kept::None,
-                    Slot::Untold if value.is_some() => Kept::Untold,
-                    Slot::Untold => Kept::None,
-                    Slot::Timed => match (time(slice()?, slice()?, second), value) {
-                        (Some(time), Some(_)) => Kept::One(time),
-                        _ => Kept::None,
-                    },
-                    Slot::Each => {
-                        let (writes, ttls) = (slice()?, slice()?);
-                        let start = each.len();
-                        if value.is_some() {
-                            times(writes, ttls, second, &mut each)
-                                .ok_or_else(|| unreadable("its times do not fit".into()))?;
-                        }
-                        match each.len() > start {
-                            true => Kept::Each(start, each.len()),
-                            false => Kept::None,
-                        }
-                    }
-                };
-                kept.push((value, times));
-            }
-            if let Some(policy) = selection.element_times {
-                tell_untold(selection, policy, &mut kept, &mut each);
-            }
-            let cells: Vec<Cell<'_>> = kept
-                .iter()
-                .map(|(value, times)| Cell {
-                    value: *value,
-                    times: match times {
-                        Kept::None | Kept::Untold => Times::None,
-                        Kept::One(time) => Times::One(*time),
-                        Kept::Each(start, end) => Times::Each(&each[*start..*end]),
-                    },
-                })
-                .collect();
-            if !skipped(selection, &cells) {
-                take(&cells)?;
-            }
+    /// As [`Page::advance`], or `take` fails.
+    pub fn each(mut self, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        let mut room = Vec::new();
+        while self.advance()? {
+            let mut cells = emptied(room);
+            self.row(&mut cells);
+            take(&cells)?;
+            room = emptied(cells);
         }
         Ok(())
     }
-}
 
-/// Whether a row is none of the part that was asked for.
-fn skipped(selection: &Selection, cells: &Row<'_>) -> bool {
-    let roles = selection.columns.iter().map(|column| column.role);
-    let mut pairs = roles.zip(cells);
-    match selection.part {
-        Part::Rows => {
-            selection.skips_bare
-                && pairs
-                    .find(|(role, _)| *role == Role::Clustering)
-                    .is_some_and(|(_, cell)| cell.value.is_none())
+    /// Goes on to the next row; whether there is one. Partitions without a static value are none of the statics, and ones
+    /// without a row none of the rows.
+    ///
+    /// # Errors
+    /// The answer is not what was asked for.
+    pub fn advance(&mut self) -> Result<bool> {
+        while self.left > 0 {
+            self.left -= 1;
+            self.take_apart()
+                .map_err(|why| Error::failed(format!("a row cannot be read: {why}")))?;
+            if !self.skipped() {
+                return Ok(true);
+            }
         }
-        Part::Statics => pairs.all(|(role, cell)| role != Role::Static || cell.value.is_none()),
+        Ok(false)
+    }
+
+    /// Puts the cells of the row that it stands at into `cells`, in the selection's order.
+    pub fn row<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.clear();
+        cells.extend(self.kept.iter().map(|(value, times)| Cell {
+            value: value.map(|(start, end)| &self.bytes[start..end]),
+            times: match times {
+                Kept::None | Kept::Untold => Times::None,
+                Kept::One(time) => Times::One(*time),
+                Kept::Each(start, end) => Times::Each(&self.each[*start..*end]),
+            },
+        }));
+    }
+
+    /// Takes the next row apart.
+    fn take_apart(&mut self) -> Result<(), &'static str> {
+        const SHORT: &str = "it is too short";
+        let second = self.now.unwrap_or_default().div_euclid(1000);
+        let bytes = &*self.bytes;
+        let mut wire = Wire(bytes.get(self.next..).ok_or(SHORT)?);
+        self.each.clear();
+        self.kept.clear();
+        for slot in &self.selection.slots {
+            let value = wire.bytes().ok_or(SHORT)?;
+            let end = bytes.len() - wire.0.len();
+            let place = value.map(|value| (end - value.len(), end));
+            let times = match slot {
+                Slot::Value => Kept::None,
+                Slot::Untold if value.is_some() => Kept::Untold,
+                Slot::Untold => Kept::None,
+                Slot::Timed => {
+                    let (write, ttl) = (wire.bytes().ok_or(SHORT)?, wire.bytes().ok_or(SHORT)?);
+                    match (time(write, ttl, second), value) {
+                        (Some(time), Some(_)) => Kept::One(time),
+                        _ => Kept::None,
+                    }
+                }
+                Slot::Each => {
+                    let (writes, ttls) = (wire.bytes().ok_or(SHORT)?, wire.bytes().ok_or(SHORT)?);
+                    let start = self.each.len();
+                    if value.is_some() {
+                        times(writes, ttls, second, &mut self.each)
+                            .ok_or("its times do not fit")?;
+                    }
+                    match self.each.len() > start {
+                        true => Kept::Each(start, self.each.len()),
+                        false => Kept::None,
+                    }
+                }
+            };
+            self.kept.push((place, times));
+        }
+        // The clock.
+        wire.bytes().ok_or(SHORT)?;
+        self.next = bytes.len() - wire.0.len();
+        if let Some(policy) = self.selection.element_times {
+            self.tell_untold(policy);
+        }
+        Ok(())
+    }
+
+    /// Gives elements whose times the server does not tell those of the policy.
+    fn tell_untold(&mut self, policy: ElementTimes) {
+        let mut row: Option<Time> = None;
+        for (_, times) in &self.kept {
+            if let Kept::One(time) = times {
+                row = Some(match row {
+                    None => *time,
+                    Some(row) => Time {
+                        write: row.write.max(time.write),
+                        // For ever where any is, else the latest.
+                        expiry: row
+                            .expiry
+                            .zip(time.expiry)
+                            .map(|(one, other)| one.max(other)),
+                    },
+                });
+            }
+        }
+        let time = match policy {
+            ElementTimes::At(write) => Time {
+                write,
+                expiry: None,
+            },
+            ElementTimes::RowMax => row.unwrap_or(Time {
+                write: 1,
+                expiry: None,
+            }),
+        };
+        for (column, (place, times)) in self.selection.columns.iter().zip(&mut self.kept) {
+            if let (Kept::Untold, Some((from, to))) = (&times, *place) {
+                let start = self.each.len();
+                let parts = elements(&column.kind, &self.bytes[from..to]);
+                self.each.extend(parts.map(|part| part.map(|_| time)));
+                *times = Kept::Each(start, self.each.len());
+            }
+        }
+    }
+
+    /// Whether the row is none of the part that was asked for.
+    fn skipped(&self) -> bool {
+        let roles = self.selection.columns.iter().map(|column| column.role);
+        let mut pairs = roles.zip(&self.kept);
+        match self.selection.part {
+            Part::Rows => {
+                self.selection.skips_bare
+                    && pairs
+                        .find(|(role, _)| *role == Role::Clustering)
+                        .is_some_and(|(_, (value, _))| value.is_none())
+            }
+            Part::Statics => {
+                pairs.all(|(role, (value, _))| role != Role::Static || value.is_none())
+            }
+        }
     }
 }
 
@@ -414,49 +492,6 @@ fn times(
         out.push(time(write, ttl, second));
     }
     Some(())
-}
-
-/// Gives elements whose times the server does not tell those of the policy.
-fn tell_untold(
-    selection: &Selection,
-    policy: ElementTimes,
-    kept: &mut [(Option<&[u8]>, Kept)],
-    each: &mut Vec<Option<Time>>,
-) {
-    let mut row: Option<Time> = None;
-    for (_, times) in kept.iter() {
-        if let Kept::One(time) = times {
-            row = Some(match row {
-                None => *time,
-                Some(row) => Time {
-                    write: row.write.max(time.write),
-                    // For ever where any is, else the latest.
-                    expiry: row
-                        .expiry
-                        .zip(time.expiry)
-                        .map(|(one, other)| one.max(other)),
-                },
-            });
-        }
-    }
-    let time = match policy {
-        ElementTimes::At(write) => Time {
-            write,
-            expiry: None,
-        },
-        ElementTimes::RowMax => row.unwrap_or(Time {
-            write: 1,
-            expiry: None,
-        }),
-    };
-    for (column, (value, times)) in selection.columns.iter().zip(kept) {
-        if let (Kept::Untold, Some(value)) = (&times, value) {
-            let start = each.len();
-            let parts = elements(&column.kind, value);
-            each.extend(parts.map(|part| part.map(|_| time)));
-            *times = Kept::Each(start, each.len());
-        }
-    }
 }
 
 #[cfg(test)]
