@@ -377,7 +377,7 @@ impl Block {
 /// The rows of a file one by one, one of which it stands at.
 pub struct Rows<R: ChunkReader + 'static> {
     reader: Reader<R>,
-    block: Block,
+    block: Option<Block>,
     /// How many rows of the block it has come to.
     came: usize,
 }
@@ -387,10 +387,7 @@ impl<R: ChunkReader + 'static> Rows<R> {
     pub fn of(reader: Reader<R>) -> Self {
         Rows {
             reader,
-            block: Block {
-                rows: 0,
-                fields: Vec::new(),
-            },
+            block: None,
             came: 0,
         }
     }
@@ -400,11 +397,18 @@ impl<R: ChunkReader + 'static> Rows<R> {
     /// # Errors
     /// As [`Reader::next`].
     pub fn advance(&mut self) -> Result<bool, Error> {
-        while self.came == self.block.len() {
-            let Some(block) = self.reader.next()? else {
+        while self
+            .block
+            .as_ref()
+            .is_none_or(|block| self.came == block.len())
+        {
+            // Before the next one is made: one may have a value of many megabytes.
+            self.block = None;
+            self.came = 0;
+            self.block = self.reader.next()?;
+            if self.block.is_none() {
                 return Ok(false);
-            };
-            (self.block, self.came) = (block, 0);
+            }
         }
         self.came += 1;
         Ok(true)
@@ -412,7 +416,9 @@ impl<R: ChunkReader + 'static> Rows<R> {
 
     /// Puts the cells of the row that it stands at into `cells`, in the layout's order.
     pub fn row<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.block.row(self.came - 1, cells);
+        if let (Some(block), Some(at)) = (&self.block, self.came.checked_sub(1)) {
+            block.row(at, cells);
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::fault::{Fault, Kind};
 use super::super::names::identifier;
+use super::page::Page;
 use super::raw::Key;
-use super::read::Page;
 use super::{Selection, Source};
 use crate::backend::Stop;
 use crate::error::{Error, Result};
