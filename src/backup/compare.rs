@@ -7,20 +7,10 @@ mod judge;
 
 pub use judge::{AT_REST, Clock, Judge, UNTOLD, Verdict};
 
-use super::group::{Cell, Raw};
+use super::convert::Converted;
+use super::group::Raw;
 use crate::error::Result;
 use std::collections::HashMap;
-
-/// A row of one side, as a row of the keyspace.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    /// The token of its partition.
-    pub token: i64,
-    /// The values of its key.
-    pub key: Vec<Raw<'static>>,
-    /// Its cells.
-    pub cells: Vec<Cell<'static>>,
-}
 
 /// What a comparison comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,9 +29,9 @@ pub struct Tally {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Differs {
     /// The first side's row; nothing where it has none.
-    pub one: Option<Line>,
+    pub one: Option<Converted<'static>>,
     /// The second side's.
-    pub other: Option<Line>,
+    pub other: Option<Converted<'static>>,
     /// How they differ, in a few words.
     pub how: String,
 }
@@ -55,87 +45,157 @@ pub struct Difference {
     pub how: String,
 }
 
-/// Gives the next row of a side, in the order of tokens; nothing at its end.
-pub type Side<'a> = dyn FnMut() -> Result<Option<Line>> + 'a;
+/// A side: its rows in the order of tokens, one of which it stands at.
+pub trait Side {
+    /// Goes on to the next row; whether there is one.
+    ///
+    /// # Errors
+    /// The side cannot be read.
+    fn advance(&mut self) -> Result<bool>;
 
-/// Compares two sides of one range.
+    /// The row that it stands at; nothing where that fits no row of the keyspace.
+    ///
+    /// # Errors
+    /// It is not what its table says.
+    fn row(&mut self) -> Result<Option<Converted<'_>>>;
+}
+
+/// Counts the token of a row by its key.
+pub type Token<'a> = dyn Fn(&[Raw<'_>]) -> i64 + 'a;
+
+/// Compares two sides of one range: what their rows come to, and how many of them fit no row of the keyspace.
+///
+/// Rows are compared where they lie. Only those that do not meet their like at once are kept, or handed over.
 ///
 /// # Errors
 /// A side cannot be read.
 pub fn compare(
     judge: &Judge,
-    first: &mut Side<'_>,
-    second: &mut Side<'_>,
+    token: &Token<'_>,
+    first: &mut dyn Side,
+    second: &mut dyn Side,
     tell: &mut dyn FnMut(Differs),
-) -> Result<Tally> {
+) -> Result<(Tally, u64)> {
     let mut comparison = Comparison {
         judge,
+        token,
         tally: Tally::default(),
         tell,
+        at: i64::MIN,
+        ones: HashMap::new(),
+        others: HashMap::new(),
     };
-    let (mut one, mut other) = (first()?, second()?);
-    loop {
-        let token = match (&one, &other) {
-            (None, None) => return Ok(comparison.tally),
-            (Some(line), None) | (None, Some(line)) => line.token,
-            (Some(one), Some(other)) => one.token.min(other.token),
-        };
-        // A partition may have its rows in another order on the other side; what waits for its like is of one token.
-        let (mut ones, mut others) = (HashMap::new(), HashMap::new());
-        let here = |line: &Option<Line>| line.as_ref().is_some_and(|line| line.token == token);
-        while here(&one) || here(&other) {
-            match (
-                one.take_if(|line| line.token == token),
-                other.take_if(|line| line.token == token),
-            ) {
-                (Some(a), Some(b)) if a.key == b.key => {
-                    comparison.row(Some(a), Some(b));
-                    one = first()?;
-                    other = second()?;
-                }
-                (a, b) => {
-                    if let Some(a) = a {
-                        match others.remove(&a.key) {
-                            Some(b) => comparison.row(Some(a), Some(b)),
-                            None => drop(ones.insert(a.key.clone(), a)),
-                        }
-                        one = first()?;
-                    }
-                    if let Some(b) = b {
-                        match ones.remove(&b.key) {
-                            Some(a) => comparison.row(Some(a), Some(b)),
-                            None => drop(others.insert(b.key.clone(), b)),
-                        }
-                        other = second()?;
-                    }
-                }
+    let mut unfit = 0;
+    let mut there = (first.advance()?, second.advance()?);
+    while there.0 || there.1 {
+        let one = if there.0 { first.row()? } else { None };
+        let other = if there.1 { second.row()? } else { None };
+        let passed = match (one, other) {
+            // They are passed over.
+            (one, other) if (one.is_some(), other.is_some()) != there => {
+                let passed = (there.0 && one.is_none(), there.1 && other.is_none());
+                unfit += u64::from(passed.0) + u64::from(passed.1);
+                passed
             }
+            (one, other) => comparison.step(one, other),
+        };
+        if passed.0 {
+            there.0 = first.advance()?;
         }
-        let mut alone: Vec<Line> = ones.into_values().collect();
-        alone.sort_by(|a, b| a.key.cmp(&b.key));
-        for line in alone {
-            comparison.row(Some(line), None);
-        }
-        let mut alone: Vec<Line> = others.into_values().collect();
-        alone.sort_by(|a, b| a.key.cmp(&b.key));
-        for line in alone {
-            comparison.row(None, Some(line));
+        if passed.1 {
+            there.1 = second.advance()?;
         }
     }
+    comparison.settle();
+    Ok((comparison.tally, unfit))
 }
+
+/// The values of a key.
+type Key = Vec<Vec<u8>>;
 
 struct Comparison<'a> {
     judge: &'a Judge,
+    token: &'a Token<'a>,
     tally: Tally,
     tell: &'a mut dyn FnMut(Differs),
+    /// The token of what waits for its like: a partition may have its rows in another order on the other side.
+    at: i64,
+    /// Rows of the first side that wait.
+    ones: HashMap<Key, Converted<'static>>,
+    /// Rows of the second side that wait.
+    others: HashMap<Key, Converted<'static>>,
 }
 
 impl Comparison<'_> {
-    fn row(&mut self, one: Option<Line>, other: Option<Line>) {
+    /// Takes the rows at which both sides stand; which of them it has taken.
+    fn step(&mut self, one: Option<Converted<'_>>, other: Option<Converted<'_>>) -> (bool, bool) {
+        let (one, other) = match (one, other) {
+            (Some(one), Some(other)) if one.key == other.key => {
+                if !(self.ones.is_empty() && self.others.is_empty()) {
+                    self.go_to((self.token)(&one.key));
+                }
+                self.row(Some(one), Some(other));
+                return (true, true);
+            }
+            apart => apart,
+        };
+        let token = |row: &Option<Converted<'_>>| row.as_ref().map(|row| (self.token)(&row.key));
+        let tokens = (token(&one), token(&other));
+        // The side that is behind goes first.
+        let Some(at) = tokens.0.into_iter().chain(tokens.1).min() else {
+            return (false, false);
+        };
+        let taken = (tokens.0 == Some(at), tokens.1 == Some(at));
+        self.go_to(at);
+        if let Some(one) = one.filter(|_| taken.0) {
+            let key = one.key_values();
+            match self.others.remove(&key) {
+                Some(other) => self.row(Some(one), Some(other)),
+                None => drop(self.ones.insert(key, one.into_owned())),
+            }
+        }
+        if let Some(other) = other.filter(|_| taken.1) {
+            let key = other.key_values();
+            match self.ones.remove(&key) {
+                Some(one) => self.row(Some(one), Some(other)),
+                None => drop(self.others.insert(key, other.into_owned())),
+            }
+        }
+        taken
+    }
+
+    /// Goes to the rows of a token: what waits at another one has no like.
+    fn go_to(&mut self, token: i64) {
+        if token != self.at {
+            self.settle();
+            self.at = token;
+        }
+    }
+
+    /// Says that what waits is on one side alone.
+    fn settle(&mut self) {
+        let sorted = |waiting: &mut HashMap<Key, Converted<'static>>| {
+            let mut alone: Vec<_> = waiting.drain().map(|(_, row)| row).collect();
+            alone.sort_by(|a, b| a.key.cmp(&b.key));
+            alone
+        };
+        for one in sorted(&mut self.ones) {
+            self.row(Some(one), None);
+        }
+        for other in sorted(&mut self.others) {
+            self.row(None, Some(other));
+        }
+    }
+
+    fn row(&mut self, one: Option<Converted<'_>>, other: Option<Converted<'_>>) {
         let verdict = self.judge.row(one.as_ref(), other.as_ref());
         self.tally.count(&verdict);
         if let Verdict::Different(how) = verdict {
-            (self.tell)(Differs { one, other, how });
+            (self.tell)(Differs {
+                one: one.map(Converted::into_owned),
+                other: other.map(Converted::into_owned),
+                how,
+            });
         }
     }
 }
@@ -143,9 +203,8 @@ impl Comparison<'_> {
 impl Differs {
     /// Its key.
     pub fn key(&self) -> Vec<Vec<u8>> {
-        let line = self.one.as_ref().or(self.other.as_ref());
-        let key = line.map(|line| line.key.as_slice()).unwrap_or_default();
-        key.iter().map(|part| part.to_vec()).collect()
+        let row = self.one.as_ref().or(self.other.as_ref());
+        row.map(Converted::key_values).unwrap_or_default()
     }
 }
 

@@ -43,6 +43,22 @@ pub struct Converted<'a> {
     pub cells: Vec<Cell<'a>>,
 }
 
+impl Converted<'_> {
+    /// The same with bytes of its own.
+    pub fn into_owned(self) -> Converted<'static> {
+        let key = self.key.into_iter();
+        Converted {
+            key: key.map(|part| Raw::Owned(part.into_owned())).collect(),
+            cells: self.cells.into_iter().map(Cell::into_owned).collect(),
+        }
+    }
+
+    /// The values of its key, with bytes of their own.
+    pub fn key_values(&self) -> Vec<Vec<u8>> {
+        self.key.iter().map(|part| part.to_vec()).collect()
+    }
+}
+
 /// Why a row is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {

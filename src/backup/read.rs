@@ -192,7 +192,12 @@ impl<R: ChunkReader + 'static> Reader<R> {
     }
 
     fn block(&self, cursors: &mut [Cursor], rows: usize) -> Result<Block, Trouble> {
-        let mut fields: Vec<Filled> = self.columns.iter().map(|_| Filled::default()).collect();
+        let filled = |_| Filled {
+            values: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            ..Filled::default()
+        };
+        let mut fields: Vec<Filled> = self.columns.iter().map(filled).collect();
         let (mut writes, mut expiries) = (Vec::new(), Vec::new());
         for at in 0..rows {
             let wrong = |column: Option<&str>, why: String| Trouble::Value {
@@ -366,6 +371,54 @@ impl Block {
                 Kind::Each(start, end) => Times::Each(&field.each[start..end]),
             },
         }));
+    }
+}
+
+/// The rows of a file one by one, one of which it stands at.
+pub struct Rows<R: ChunkReader + 'static> {
+    reader: Reader<R>,
+    block: Option<Block>,
+    /// How many rows of the block it has come to.
+    came: usize,
+}
+
+impl<R: ChunkReader + 'static> Rows<R> {
+    /// Of a file; it stands before the first.
+    pub fn of(reader: Reader<R>) -> Self {
+        Rows {
+            reader,
+            block: None,
+            came: 0,
+        }
+    }
+
+    /// Goes on to the next row; whether there is one.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn advance(&mut self) -> Result<bool, Error> {
+        while self
+            .block
+            .as_ref()
+            .is_none_or(|block| self.came == block.len())
+        {
+            // Before the next one is made: one may have a value of many megabytes.
+            self.block = None;
+            self.came = 0;
+            self.block = self.reader.next()?;
+            if self.block.is_none() {
+                return Ok(false);
+            }
+        }
+        self.came += 1;
+        Ok(true)
+    }
+
+    /// Puts the cells of the row that it stands at into `cells`, in the layout's order.
+    pub fn row<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        if let (Some(block), Some(at)) = (&self.block, self.came.checked_sub(1)) {
+            block.row(at, cells);
+        }
     }
 }
 

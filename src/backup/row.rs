@@ -67,3 +67,10 @@ impl<'a> Times<'a> {
 
 /// One row: a cell for each column of its shape, in the shape's order, the key first.
 pub type Row<'a> = [Cell<'a>];
+
+/// The room of a vector, for cells of another row: it is made once, not for every row.
+pub fn emptied<'a>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'a>> {
+    cells.clear();
+    // There are none, so that only the room is left of it, which the standard library uses again.
+    cells.into_iter().map(|_| Cell::NULL).collect()
+}

@@ -2,9 +2,9 @@
 
 use crate::backend::cassandra::cells::token;
 use crate::backup::TokenRange;
-use crate::backup::archive::{Archive, Output, Shard};
+use crate::backup::archive::{self, Archive, Output, Shard};
 use crate::backup::manifest::{Deletions, LeftOut, Planned, RangeFile, Table, Unfinished};
-use crate::backup::read::Reader;
+use crate::backup::read;
 use crate::backup::since::{Base, Deleted, Merge, Old, old, unhex};
 use crate::backup::table::{Column, Part, Role, Shape};
 use crate::error::{Error, Exit, Result, reason};
@@ -217,42 +217,30 @@ fn count(key: &[&[u8]]) -> i64 {
 
 /// The rows of a file of an export.
 struct Rows {
-    reader: Reader<File>,
+    rows: read::Rows<File>,
     columns: Vec<Column>,
-    ready: VecDeque<Old>,
     began: i64,
 }
 
 impl Rows {
     fn open(archive: &Archive, table: &Table, file: &RangeFile, part: Part) -> Result<Self> {
         let layout = archive.layout(table, part)?;
-        let path = archive.path(&file.file);
-        let shown = path.display().to_string();
-        let input = File::open(&path).map_err(|error| {
-            Error::failed(format!("{shown} cannot be read: {}", reason(&error)))
-        })?;
-        let columns = layout.fields.iter().map(|field| field.column.clone());
+        let reader = archive::rows(&archive.path(&file.file), &layout)?;
+        let columns = layout.fields.into_iter().map(|field| field.column);
         Ok(Rows {
             columns: columns.collect(),
-            reader: Reader::open(input, &layout, &shown)?,
-            ready: VecDeque::new(),
+            rows: read::Rows::of(reader),
             began: archive.manifest.began_micros()?,
         })
     }
 
     fn next(&mut self) -> Result<Option<Old>> {
-        while self.ready.is_empty() {
-            let Some(block) = self.reader.next()? else {
-                return Ok(None);
-            };
-            let mut cells = Vec::new();
-            for at in 0..block.len() {
-                block.row(at, &mut cells);
-                self.ready
-                    .push_back(old(&self.columns, &cells, count, self.began));
-            }
+        if !self.rows.advance()? {
+            return Ok(None);
         }
-        Ok(self.ready.pop_front())
+        let mut cells = Vec::with_capacity(self.columns.len());
+        self.rows.row(&mut cells);
+        Ok(Some(old(&self.columns, &cells, count, self.began)))
     }
 }
 

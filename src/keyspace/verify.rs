@@ -7,21 +7,21 @@ mod live;
 pub use live::Live;
 
 use crate::backend::Stop;
-use crate::backend::cassandra::cells::Page;
+use crate::backend::cassandra::cells::{Page, token};
 use crate::backup::TokenRange;
 use crate::backup::cast::Cast;
 use crate::backup::compare::{
-    AT_REST, Clock, Difference, Differs, Judge, Tally, UNTOLD, Verdict, compare,
+    AT_REST, Clock, Difference, Differs, Judge, Side, Tally, UNTOLD, Verdict, compare,
 };
-use crate::backup::convert::Converter;
+use crate::backup::convert::{Converted, Converter};
 use crate::backup::layout::Layout;
 use crate::backup::mapping::{Move, TableMap};
-use crate::backup::table::{Part, Shape};
+use crate::backup::table::{Part, Role, Shape};
 use crate::error::{Error, Result};
 use again::Again;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use lines::{Lines, LiveLines};
+use lines::Lines;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -282,32 +282,38 @@ impl Verify<'_> {
         let reading = {
             let work = work.clone();
             tokio::task::spawn_blocking(move || -> Result<u64> {
-                let mut lines = Lines::first(&work, first, true)?;
-                while let Some(line) = lines.next()? {
-                    if send.blocking_send(line).is_err() {
+                let mut lines = Lines::first(&work, first)?;
+                let mut unfit = 0;
+                while lines.advance()? {
+                    let Some(row) = lines.row()?.map(Converted::into_owned) else {
+                        unfit += 1;
+                        continue;
+                    };
+                    if send.blocking_send((row, lines.key())).is_err() {
                         break;
                     }
                 }
-                Ok(lines.unfit())
+                Ok(unfit)
             })
         };
         let again = Again::new(self, &work);
         let finding = again.target().await?;
         let (again, judge) = (&again, &work.judge);
-        let looked_up = each(rows, |lines::Taken { line, key }| async move {
-            self.stop.check()?;
-            let other = finding.row(&lines::own_key(&line)).await?;
-            match judge.row(Some(&line), other.as_ref()) {
-                Verdict::Different(how) => {
-                    let one = Some(line);
-                    again.settle(Differs { one, other, how }, key).await
+        let looked_up = each(
+            rows,
+            |(row, key): (Converted<'static>, lines::Key)| async move {
+                self.stop.check()?;
+                let own = row.key_values();
+                let other = finding.row(&own).await?;
+                match judge.row(Some(&row), other.as_ref()) {
+                    Verdict::Different(how) => {
+                        let one = Some(row);
+                        again.settle(Differs { one, other, how }, key).await
+                    }
+                    verdict => Ok(Said { key: own, verdict }),
                 }
-                verdict => Ok(Said {
-                    key: lines::own_key(&line),
-                    verdict,
-                }),
-            }
-        });
+            },
+        );
         let read = tokio::try_join!(source.read(self, &work), looked_up);
         let unfit = reading
             .await
@@ -373,12 +379,14 @@ fn merged(
     second: mpsc::Receiver<Page>,
     differ: &mpsc::Sender<(Differs, lines::Key)>,
 ) -> Result<Compared> {
-    let mut first = Lines::first(work, first, false)?;
-    let mut second = LiveLines::second(work, second);
-    let mut tally = compare(
+    let mut first = Lines::first(work, first)?;
+    let mut second = Lines::second(work, second);
+    let partition = work.own.target.of(Role::Partition).count();
+    let (mut tally, unfit) = compare(
         &work.judge,
-        &mut || Ok(first.next()?.map(|taken| taken.line)),
-        &mut || Ok(second.next()?.map(|taken| taken.line)),
+        &|key| token(key[..partition].iter().map(AsRef::as_ref)),
+        &mut first,
+        &mut second,
         &mut |differs| {
             let key = differs.key();
             // Nobody takes it where the run has ended with an error.
@@ -388,7 +396,7 @@ fn merged(
     tally.different = 0;
     Ok(Compared {
         tally,
-        unfit: first.unfit(),
+        unfit,
         differences: Vec::new(),
     })
 }

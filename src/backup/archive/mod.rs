@@ -21,6 +21,7 @@ pub use shard::{Shard, newest_unsealed};
 
 use super::layout::Layout;
 use super::manifest::{self, File, Manifest, Table};
+use super::read::Reader;
 use super::table::{Part, Shape};
 use crate::error::{Error, Result, reason};
 use sha2::{Digest, Sha256};
@@ -98,6 +99,15 @@ impl Archive {
     pub fn layout(&self, table: &Table, part: Part) -> Result<Layout> {
         Ok(table.outline.layout(&self.shape(table)?, part))
     }
+}
+
+/// Opens a file of rows.
+///
+/// # Errors
+/// It cannot be read, or lacks a column of the layout.
+pub fn rows(path: &Path, layout: &Layout) -> Result<Reader<fs::File>> {
+    let input = fs::File::open(path).map_err(|error| failed(path, "read", &error))?;
+    Reader::open(input, layout, &path.display().to_string())
 }
 
 /// Proves that a file of a folder is as it was written.

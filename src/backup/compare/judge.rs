@@ -1,6 +1,6 @@
 //! What is said of one row, by what both sides have of it and by which clock. Pure.
 
-use super::Line;
+use crate::backup::convert::Converted;
 use crate::backup::group::{Cell, Element};
 use crate::backup::row::Time;
 use std::sync::Arc;
@@ -67,12 +67,12 @@ pub enum Verdict {
 
 impl Judge {
     /// Compares one row; a side that has none gives nothing.
-    pub fn row(&self, one: Option<&Line>, other: Option<&Line>) -> Verdict {
+    pub fn row(&self, one: Option<&Converted<'_>>, other: Option<&Converted<'_>>) -> Verdict {
         match (one, other) {
             (None, None) => Verdict::Gone,
             (Some(one), Some(other)) => self.both(one, other),
-            (Some(line), None) => self.alone(line, self.read_at.0, &self.sides.1),
-            (None, Some(line)) => self.alone(line, self.read_at.1, &self.sides.0),
+            (Some(row), None) => self.alone(row, self.read_at.0, &self.sides.1),
+            (None, Some(row)) => self.alone(row, self.read_at.1, &self.sides.0),
         }
     }
 
@@ -80,10 +80,10 @@ impl Judge {
     /// in between is no difference. A row that is another one than before is being written at this moment.
     pub fn again(
         &self,
-        before: (Option<&Line>, Option<&Line>),
-        now: (Option<&Line>, Option<&Line>),
+        before: (Option<&Converted<'_>>, Option<&Converted<'_>>),
+        now: (Option<&Converted<'_>>, Option<&Converted<'_>>),
     ) -> Verdict {
-        let stayed = |before: Option<&Line>, now: Option<&Line>| {
+        let stayed = |before: Option<&Converted<'_>>, now: Option<&Converted<'_>>| {
             matches!(self.row(before, now), Verdict::Same | Verdict::Gone)
         };
         let differs = match now {
@@ -104,29 +104,32 @@ impl Judge {
         time.is_gone(self.now.second() + TOLERANCE)
     }
 
-    fn both(&self, one: &Line, other: &Line) -> Verdict {
-        let newest = |line: &Line| {
-            let times = line.cells.iter().flat_map(Cell::times);
+    fn both(&self, one: &Converted<'_>, other: &Converted<'_>) -> Verdict {
+        let mut pairs = one.cells.iter().zip(&other.cells).enumerate();
+        let differs = pairs.find_map(|(at, (one, other))| {
+            let how = self.cell(at, one, other)?;
+            Some(format!("{}: {how}", self.columns[at]))
+        });
+        let Some(differs) = differs else {
+            return Verdict::Same;
+        };
+        let newest = |row: &Converted<'_>| {
+            let times = row.cells.iter().flat_map(Cell::times);
             times.map(|time| time.write).max()
         };
-        let differs = self.columns.iter().enumerate().find_map(|(at, column)| {
-            let how = self.cell(at, &one.cells[at], &other.cells[at])?;
-            Some(format!("{column}: {how}"))
-        });
         let (of_one, of_other) = (newest(one), newest(other));
         // A write time from the future that both sides have is no sign of a write.
         let newer = (of_one > Some(self.read_at.0) && of_one > of_other)
             || (of_other > Some(self.read_at.1) && of_other > of_one);
-        match differs {
-            None => Verdict::Same,
-            Some(_) if newer => Verdict::Newer,
-            Some(how) => Verdict::Different(how),
+        match newer {
+            true => Verdict::Newer,
+            false => Verdict::Different(differs),
         }
     }
 
     /// Of a row that the side of that name lacks.
-    fn alone(&self, line: &Line, read_at: i64, lacking: &str) -> Verdict {
-        let mut times = line.cells.iter().flat_map(Cell::times).peekable();
+    fn alone(&self, row: &Converted<'_>, read_at: i64, lacking: &str) -> Verdict {
+        let mut times = row.cells.iter().flat_map(Cell::times).peekable();
         let mut all_gone = times.peek().is_some();
         for time in times {
             if time.write > read_at {

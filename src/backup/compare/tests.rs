@@ -1,5 +1,5 @@
 use super::*;
-use crate::backup::group::Element;
+use crate::backup::group::{Cell, Element};
 use crate::backup::row::Time;
 
 const NOW: i64 = 1_000;
@@ -20,15 +20,47 @@ fn whole(value: &'static str, write: i64, expiry: Option<i64>) -> Cell<'static> 
     }
 }
 
-fn line(token: i64, key: &'static str, cell: Cell<'static>) -> Line {
-    Line {
-        token,
-        key: vec![raw(key)],
+/// A row of a partition that has this token, which its key begins with.
+fn row(token: i64, key: &'static str, cell: Cell<'static>) -> Converted<'static> {
+    Converted {
+        key: vec![Raw::Owned(token.to_be_bytes().to_vec()), raw(key)],
         cells: vec![cell],
     }
 }
 
-fn compared(first: &[Line], second: &[Line]) -> (Tally, Vec<String>) {
+fn token(key: &[Raw<'_>]) -> i64 {
+    let bytes = key[0].as_ref().try_into();
+    i64::from_be_bytes(bytes.expect("eight bytes"))
+}
+
+/// Rows from memory; nothing is one that fits no row of the keyspace.
+struct Given<'a> {
+    rows: &'a [Option<Converted<'static>>],
+    came: usize,
+}
+
+impl Side for Given<'_> {
+    fn advance(&mut self) -> Result<bool> {
+        self.came += 1;
+        Ok(self.came <= self.rows.len())
+    }
+
+    fn row(&mut self) -> Result<Option<Converted<'_>>> {
+        Ok(self.rows[self.came - 1].clone())
+    }
+}
+
+fn compared(first: &[Converted<'static>], second: &[Converted<'static>]) -> (Tally, Vec<String>) {
+    let [first, second] = [first, second].map(|rows| rows.iter().cloned().map(Some).collect());
+    let (tally, unfit, told) = compared_with_unfit(first, second);
+    assert_eq!(unfit, 0);
+    (tally, told)
+}
+
+fn compared_with_unfit(
+    first: Vec<Option<Converted<'static>>>,
+    second: Vec<Option<Converted<'static>>>,
+) -> (Tally, u64, Vec<String>) {
     let judge = Judge {
         columns: vec!["c".to_string()],
         untold: vec![false],
@@ -36,18 +68,14 @@ fn compared(first: &[Line], second: &[Line]) -> (Tally, Vec<String>) {
         read_at: (AT_REST, READ_AT),
         sides: ("the export".to_string(), "the keyspace".to_string()),
     };
-    let (mut first, mut second) = (first.iter().cloned(), second.iter().cloned());
+    let [mut first, mut second] = [&first, &second].map(|rows| Given { rows, came: 0 });
     let mut told = Vec::new();
-    let tally = compare(
-        &judge,
-        &mut || Ok(first.next()),
-        &mut || Ok(second.next()),
-        &mut |difference| {
-            let key = String::from_utf8_lossy(&difference.key()[0]).into_owned();
-            told.push(format!("{key}: {}", difference.how));
-        },
-    );
-    (tally.expect("both sides"), told)
+    let compared = compare(&judge, &token, &mut first, &mut second, &mut |difference| {
+        let key = String::from_utf8_lossy(&difference.key()[1]).into_owned();
+        told.push(format!("{key}: {}", difference.how));
+    });
+    let (tally, unfit) = compared.expect("both sides");
+    (tally, unfit, told)
 }
 
 fn tally(same: u64, newer: u64, gone: u64, different: u64) -> Tally {
@@ -61,10 +89,10 @@ fn tally(same: u64, newer: u64, gone: u64, different: u64) -> Tally {
 
 #[test]
 fn equal_sides_are_the_same_whatever_the_order_inside_a_partition() {
-    let a = line(1, "a", whole("x", 5, None));
-    let b = line(1, "b", whole("x", 5, None));
-    let c = line(1, "c", whole("x", 5, None));
-    let d = line(7, "d", whole("x", 5, None));
+    let a = row(1, "a", whole("x", 5, None));
+    let b = row(1, "b", whole("x", 5, None));
+    let c = row(1, "c", whole("x", 5, None));
+    let d = row(7, "d", whole("x", 5, None));
     let turned = [c.clone(), b.clone(), a.clone(), d.clone()];
     assert_eq!(
         compared(&[a, b, c, d], &turned),
@@ -74,7 +102,7 @@ fn equal_sides_are_the_same_whatever_the_order_inside_a_partition() {
 
 #[test]
 fn rows_of_one_side_are_named() {
-    let row = |token, key| line(token, key, whole("x", 5, None));
+    let row = |token, key| row(token, key, whole("x", 5, None));
     let first = [row(1, "a"), row(2, "b"), row(3, "c")];
     let second = [row(1, "a"), row(3, "c"), row(3, "e"), row(9, "f")];
     let (tally_of, told) = compared(&first, &second);
@@ -90,9 +118,35 @@ fn rows_of_one_side_are_named() {
 }
 
 #[test]
+fn what_fits_no_row_is_passed_over_and_counted() {
+    let some = |token, key| Some(row(token, key, whole("x", 5, None)));
+    let first = vec![None, some(1, "a"), None, None, some(2, "b"), None];
+    let second = vec![some(1, "a"), some(2, "b"), some(3, "c")];
+    let (tally_of, unfit, told) = compared_with_unfit(first, second);
+    assert_eq!((tally_of, unfit), (tally(2, 0, 0, 1), 4));
+    assert_eq!(told, ["c: it is not in the export"]);
+}
+
+#[test]
+fn what_waits_has_its_like_in_its_own_partition_only() {
+    let some = |token, key, value| row(token, key, whole(value, 5, None));
+    let first = [some(1, "a", "x"), some(1, "b", "x"), some(2, "a", "x")];
+    let second = [some(1, "b", "x"), some(2, "a", "x"), some(2, "c", "x")];
+    let (tally_of, told) = compared(&first, &second);
+    assert_eq!(tally_of, tally(2, 0, 0, 2));
+    let alone = ["a: it is not in the keyspace", "c: it is not in the export"];
+    assert_eq!(told, alone);
+    // Told before the rows of the next partition.
+    let second = [some(1, "b", "x"), some(2, "a", "y")];
+    let (_, told) = compared(&first, &second);
+    let in_order = ["a: it is not in the keyspace", "a: c: the values differ"];
+    assert_eq!(told, in_order);
+}
+
+#[test]
 fn values_and_write_times_are_exact_and_expiries_nearly() {
     let differs = |one: Cell<'static>, other: Cell<'static>| {
-        let (_, told) = compared(&[line(1, "a", one)], &[line(1, "a", other)]);
+        let (_, told) = compared(&[row(1, "a", one)], &[row(1, "a", other)]);
         told.first().cloned()
     };
     let soon = Some(NOW + 100);
@@ -124,10 +178,10 @@ fn values_and_write_times_are_exact_and_expiries_nearly() {
 
 #[test]
 fn what_is_gone_by_either_clock_is_gone_on_both() {
-    let gone = |key| line(1, key, whole("x", 5, Some(NOW + 1)));
+    let gone = |key| row(1, key, whole("x", 5, Some(NOW + 1)));
     assert_eq!(compared(&[gone("a")], &[]).0, tally(0, 0, 1, 0));
     assert_eq!(compared(&[], &[gone("a")]).0, tally(0, 0, 1, 0));
-    let bare = line(1, "a", Cell::Absent);
+    let bare = row(1, "a", Cell::Absent);
     assert_eq!(
         compared(&[gone("a")], std::slice::from_ref(&bare)).0,
         tally(1, 0, 0, 0)
@@ -138,8 +192,8 @@ fn what_is_gone_by_either_clock_is_gone_on_both() {
 
 #[test]
 fn newer_rows_are_counted_and_not_judged() {
-    let old = line(1, "a", whole("x", 5, None));
-    let new = line(1, "a", whole("y", READ_AT + 1, None));
+    let old = row(1, "a", whole("x", 5, None));
+    let new = row(1, "a", whole("y", READ_AT + 1, None));
     assert_eq!(
         compared(std::slice::from_ref(&old), std::slice::from_ref(&new)).0,
         tally(0, 1, 0, 0)
@@ -160,7 +214,7 @@ fn elements_are_compared_one_by_one() {
         field: 0,
         time: time(write, None),
     };
-    let of = |elements: Vec<Element<'static>>| vec![line(1, "a", Cell::Elements(elements))];
+    let of = |elements: Vec<Element<'static>>| vec![row(1, "a", Cell::Elements(elements))];
     let a = element(Some("a"), "1", 5);
     let b = element(Some("b"), "2", 5);
     let same = compared(
@@ -191,7 +245,7 @@ fn an_element_that_goes_a_second_earlier_on_one_side_is_no_difference() {
         field: 0,
         time: time(5, expiry),
     };
-    let of = |elements: Vec<Element<'static>>| vec![line(1, "a", Cell::Elements(elements))];
+    let of = |elements: Vec<Element<'static>>| vec![row(1, "a", Cell::Elements(elements))];
     for key in [None, Some("k")] {
         let stays = element(None, None);
         let sooner = of(vec![element(key, Some(NOW + 2)), stays.clone()]);
@@ -215,7 +269,7 @@ fn between_two() -> Judge {
 #[test]
 fn each_side_has_its_own_moment_from_which_on_rows_are_newer() {
     let judge = between_two();
-    let of = |write| line(1, "a", whole("x", write, None));
+    let of = |write| row(1, "a", whole("x", write, None));
     let newer = |one: Option<i64>, other: Option<i64>| {
         let (one, other) = (one.map(of), other.map(of));
         judge.row(one.as_ref(), other.as_ref()) == Verdict::Newer
@@ -235,8 +289,8 @@ fn each_side_has_its_own_moment_from_which_on_rows_are_newer() {
 #[test]
 fn a_row_that_differed_is_judged_by_what_stands_there_the_second_time() {
     let judge = between_two();
-    let [old, new] = ["x", "y"].map(|value| line(1, "a", whole(value, 5, None)));
-    let late = line(1, "a", whole("z", READ_AT + 1, None));
+    let [old, new] = ["x", "y"].map(|value| row(1, "a", whole(value, 5, None)));
+    let late = row(1, "a", whole("z", READ_AT + 1, None));
     let (old, new, late) = (Some(&old), Some(&new), Some(&late));
     let differs = Verdict::Different("c: the values differ".to_string());
     assert_eq!(judge.again((old, new), (old, new)), differs);
@@ -248,7 +302,7 @@ fn a_row_that_differed_is_judged_by_what_stands_there_the_second_time() {
     assert_eq!(judge.again((old, None), (None, None)), Verdict::Newer);
     let missing = Verdict::Different("it is not in new".to_string());
     assert_eq!(judge.again((old, None), (old, None)), missing);
-    let going = line(1, "a", whole("x", 5, Some(NOW + 1)));
+    let going = row(1, "a", whole("x", 5, Some(NOW + 1)));
     assert_eq!(
         judge.again((Some(&going), None), (None, None)),
         Verdict::Gone
@@ -258,9 +312,9 @@ fn a_row_that_differed_is_judged_by_what_stands_there_the_second_time() {
 #[test]
 fn what_has_no_write_time_is_compared_by_its_value_alone() {
     let judge = between_two();
-    let [untold, told] = [UNTOLD, 7].map(|write| line(1, "a", whole("x", write, None)));
+    let [untold, told] = [UNTOLD, 7].map(|write| row(1, "a", whole("x", write, None)));
     assert_eq!(judge.row(Some(&untold), Some(&told)), Verdict::Same);
-    let other = line(1, "a", whole("y", 7, None));
+    let other = row(1, "a", whole("y", 7, None));
     let differs = Verdict::Different("c: the values differ".to_string());
     assert_eq!(judge.row(Some(&untold), Some(&other)), differs);
 }

@@ -1,11 +1,12 @@
 //! A second look at rows that differ: two keyspaces are read at two moments, and what was written in between is no
 //! difference.
 
-use super::lines::{Key, Taker, own_key};
+use super::lines::{Key, row_of, saw};
 use super::live::Live;
 use super::{KEPT, Said, Verify, Work};
 use crate::backend::cassandra::cells::Finder;
-use crate::backup::compare::{Clock, Differs, Line, Verdict};
+use crate::backup::compare::{Clock, Differs, Verdict};
+use crate::backup::convert::{Converted, Converter};
 use crate::backup::mapping::TableMap;
 use crate::backup::table::Shape;
 use crate::error::Result;
@@ -26,7 +27,7 @@ pub struct Again<'w> {
 pub struct Finding<'w> {
     finder: Finder,
     live: &'w Live<'w>,
-    taker: Taker<'w>,
+    converter: Converter<'w>,
     all_fit: bool,
     now: &'w Clock,
 }
@@ -66,7 +67,7 @@ impl<'w> Again<'w> {
         Ok(Finding {
             finder: live.source.finder(selection, stop).await?,
             live,
-            taker: Taker::new(map, part, self.work.cut_off),
+            converter: Converter::new(map, part, self.work.cut_off),
             all_fit,
             now: &self.work.judge.now,
         })
@@ -79,7 +80,7 @@ impl<'w> Again<'w> {
     /// A side cannot be read.
     pub async fn settle(&self, differs: Differs, key: Key) -> Result<Said> {
         let Differs { one, other, how } = differs;
-        let own = one.as_ref().or(other.as_ref()).map(own_key);
+        let own = one.as_ref().or(other.as_ref()).map(Converted::key_values);
         let own = own.unwrap_or_default();
         let verdict = match &self.verify.source {
             Some(source) if self.sure.get() < KEPT => {
@@ -107,19 +108,15 @@ impl Finding<'_> {
     ///
     /// # Errors
     /// The replicas do not answer.
-    pub async fn row(&self, key: &Key) -> Result<Option<Line>> {
+    pub async fn row(&self, key: &Key) -> Result<Option<Converted<'static>>> {
         let turn = self.live.finds.turn().await;
         let page = self.finder.find(key).await?;
         turn.answered(page.len(), page.bytes());
-        if let Some(now) = page.now {
-            self.now.saw(now.div_euclid(1_000));
-        }
+        saw(self.now, &page);
         let mut found = None;
         page.each(|row| {
-            found = match self.all_fit {
-                true => Some(self.taker.line_as_it_is(row)?),
-                false => self.taker.line(row).ok(),
-            };
+            let row = row_of(self.converter.row(row), self.all_fit)?;
+            found = row.map(Converted::into_owned);
             Ok(())
         })?;
         Ok(found)

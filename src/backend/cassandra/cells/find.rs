@@ -2,8 +2,8 @@
 
 use super::super::fault::{Fault, Kind};
 use super::super::names::identifier;
+use super::page::Page;
 use super::raw::Key;
-use super::read::Page;
 use super::{Selection, Source};
 use crate::backend::Stop;
 use crate::error::{Error, Result};
@@ -81,6 +81,6 @@ impl Finder {
         let rows = answer
             .into_rows_result()
             .map_err(|error| unreadable(error.to_string()))?;
-        Page::of(rows, self.selection.clone()).map_err(unreadable)
+        Page::of(&rows, self.selection.clone()).map_err(unreadable)
     }
 }

@@ -6,12 +6,12 @@ use super::write::{Clock, Expected, Refusal, Sent, Texts, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::fault::Fault;
 use crate::backend::cassandra::names::identifier;
+use crate::backup::archive;
 use crate::backup::convert::{Converted, Converter, Reject};
 use crate::backup::group::{self, Cell, Given, Shape as Form, Verb};
 use crate::backup::layout::Layout;
 use crate::backup::mapping::TableMap;
 use crate::backup::marker::Marker;
-use crate::backup::read::Reader;
 use crate::backup::table::Part;
 use crate::error::{Error, Result};
 use futures_util::StreamExt;
@@ -19,7 +19,6 @@ use futures_util::stream::FuturesUnordered;
 use scylla::client::session::Session;
 use scylla::statement::Consistency;
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -204,7 +203,7 @@ impl Way {
 /// # Errors
 /// The file cannot be read.
 pub fn try_out(job: &Job) -> Result<(u64, Vec<Rejected>)> {
-    let mut reader = open(job)?;
+    let mut reader = archive::rows(&job.path, &job.layout)?;
     let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
     let (mut rows, mut wrong) = (0, Vec::new());
     'file: while let Some(block) = reader.next()? {
@@ -232,15 +231,6 @@ fn rejected(reject: Reject) -> Rejected {
     }
 }
 
-fn open(job: &Job) -> Result<Reader<File>> {
-    let shown = job.path.display().to_string();
-    let file = File::open(&job.path).map_err(|error| {
-        let why = crate::error::reason(&error);
-        Error::failed(format!("{shown} cannot be read: {why}"))
-    })?;
-    Reader::open(file, &job.layout, &shown)
-}
-
 /// Reads a file and hands its rows over, those of one partition together.
 fn read(
     job: &Job,
@@ -249,7 +239,7 @@ fn read(
     bytes_max: usize,
     send: &mpsc::Sender<Item>,
 ) -> Result<Loaded> {
-    let mut reader = open(job)?;
+    let mut reader = archive::rows(&job.path, &job.layout)?;
     let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
     let partition = converter
         .keys()

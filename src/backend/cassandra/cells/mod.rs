@@ -5,6 +5,7 @@ mod find;
 mod keyspace;
 pub mod load;
 mod look;
+mod page;
 pub mod ranges;
 mod raw;
 mod read;
@@ -16,7 +17,8 @@ pub mod write;
 
 pub use find::Finder;
 pub use look::{Described, Look};
-pub use read::{Fetched, Page, Place, Scan, Trouble, Way};
+pub use page::Page;
+pub use read::{Fetched, Place, Scan, Trouble, Way};
 pub use select::Selection;
 pub use throttle::{Limits, Throttle};
 pub use token::token;
