@@ -6,6 +6,8 @@ mod support;
 mod compare;
 mod export_faults;
 mod exports;
+mod halt;
+mod import_crowds;
 mod import_faults;
 mod imports;
 mod kinds;

@@ -85,7 +85,7 @@ impl Decision {
             true => cassandra.prepared().await?,
             false => Vec::new(),
         };
-        let imports = cassandra.imports().await?;
+        let mut imports = cassandra.imports().await?;
         let began = manifest.began_micros()?;
         let mut tables = Vec::new();
         for map in mapping.tables {
@@ -102,9 +102,15 @@ impl Decision {
             let empty = match known_empty(&imports, &map.target.name) {
                 Some(empty) => empty,
                 None => {
-                    cassandra
-                        .is_empty(&map.target.name, first.unwrap_or_default())
-                        .await?
+                    let found = cassandra.is_empty(&map.target.name, first.unwrap_or_default());
+                    match found.await? {
+                        true => true,
+                        // Another run may have begun with it meanwhile: then what it has noted counts.
+                        false => {
+                            imports = cassandra.imports().await?;
+                            known_empty(&imports, &map.target.name).unwrap_or(false)
+                        }
+                    }
                 }
             };
             tables.push(Decided {
@@ -166,16 +172,9 @@ impl Decision {
         Value::Object(tables.collect())
     }
 
-    /// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all,
-    /// under whichever mapping.
+    /// What is noted of a file, as of when it was decided; see [`noted`].
     pub fn noted(&self, sha256: &str, print: &str) -> (bool, bool) {
-        let of_file = || {
-            let lines = self.imports.iter();
-            lines.filter(|line| line["sha256"] == sha256)
-        };
-        let last = of_file().rfind(|line| line["map"] == print);
-        let done = last.is_some_and(|line| line["state"] == "done");
-        (done, of_file().next().is_some())
+        noted(&self.imports, sha256, print)
     }
 
     /// Asks before tables that are not empty, and before counters.
@@ -220,6 +219,15 @@ impl Decision {
             false => context.confirm(&format!("{question}Go on?")),
         }
     }
+}
+
+/// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all, under
+/// whichever mapping.
+pub fn noted(imports: &[Value], sha256: &str, print: &str) -> (bool, bool) {
+    let of_file = || imports.iter().filter(|line| line["sha256"] == sha256);
+    let last = of_file().rfind(|line| line["map"] == print);
+    let done = last.is_some_and(|line| line["state"] == "done");
+    (done, of_file().next().is_some())
 }
 
 /// The schema of the keyspace and its tables, kmig's own left aside.

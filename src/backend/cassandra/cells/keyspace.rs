@@ -7,9 +7,8 @@ use crate::backend::Stop;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::fault::{Fault, INVALID, UNAUTHORIZED};
 use crate::backend::cassandra::journal::{self, Line};
-use crate::backend::cassandra::members::ANSWER;
 use crate::backend::cassandra::names::{identifier, literal};
-use crate::backend::cassandra::query::Sender;
+use crate::backend::cassandra::query::{How, Sender};
 use crate::backend::cassandra::tables::{self, Own};
 use crate::backend::cassandra::{clocks, schema};
 use crate::cql::schema::Schema;
@@ -98,18 +97,7 @@ impl Cassandra {
 
     /// The sender, through another member where the coordinator has died.
     async fn working(&self) -> Sender {
-        let mut sender = self.sender.clone();
-        let state = sender.session.get_cluster_state();
-        let nodes = state.get_nodes_info().iter().map(|node| node.host_id);
-        let first = std::iter::once(sender.coordinator);
-        for member in first.chain(nodes).collect::<Vec<_>>() {
-            let asked = sender.ask_member(member, "SELECT key FROM system.local", ANSWER);
-            if asked.await.is_ok() {
-                sender.coordinator = member;
-                break;
-            }
-        }
-        sender
+        self.sender.working().await
     }
 
     async fn ask(&self, query: &str) -> Result<crate::backend::cassandra::query::Rows> {
@@ -197,7 +185,8 @@ impl Cassandra {
             "SELECT kind, detail FROM {} WHERE incarnation = {}",
             self.recorder.names.journal, self.recorder.incarnation
         );
-        let rows = self.sender.read(&query).await.map_err(Fault::error)?;
+        let rows = self.working().await.settled(&query, How::default()).await;
+        let rows = rows.map_err(Fault::error)?;
         let ours = rows.iter().filter(|row| row.text("kind") == Some(IMPORT));
         let details = ours.filter_map(|row| serde_json::from_str(row.text("detail")?).ok());
         Ok(details.collect())

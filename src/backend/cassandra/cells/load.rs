@@ -4,6 +4,7 @@ use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
 use super::write::{Clock, Expected, Refusal, Sent, Texts, Writer};
 use crate::backend::Stop;
+use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;
 use crate::backend::cassandra::names::identifier;
 use crate::backup::convert::{Converted, Converter, Reject};
@@ -68,6 +69,8 @@ pub struct Job {
     pub careful: bool,
     /// Whether lists may be there that have grown since: then each element is a statement of its own.
     pub grows: bool,
+    /// The claim that its rows are sent under; nothing where none is written.
+    pub hold: Option<Hold>,
     /// No more rows than this, where only a sample is looked at.
     pub rows_max: Option<u64>,
 }
@@ -194,7 +197,7 @@ impl Way {
             self.consistency,
             self.stop.clone(),
         );
-        let writer = writer.await.map_err(Fault::error)?;
+        let writer = writer.await.map_err(Fault::error)?.under(job.hold.clone());
         Ok((texts, writer))
     }
 }
