@@ -48,6 +48,7 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
     }
     decision.ask(context, &cassandra).await?;
     cassandra.may_claim().await?;
+    decision.agree(&cassandra).await?;
     let run = Run {
         context,
         cassandra: &cassandra,

@@ -9,6 +9,7 @@ mod exports;
 mod halt;
 mod import_crowds;
 mod import_faults;
+mod import_markers;
 mod imports;
 mod kinds;
 mod random;

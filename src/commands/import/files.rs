@@ -220,6 +220,8 @@ impl Run<'_> {
                 "sha256": sha256,
                 "table": decided.map.target.name,
                 "map": decided.print,
+                "marker": decided.marker.policy.word(),
+                "run": self.cassandra.run(),
                 "empty": decided.empty,
                 "state": state,
                 "rows": loaded.rows,

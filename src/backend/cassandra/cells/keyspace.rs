@@ -47,6 +47,11 @@ impl Cassandra {
         self.options.stop.clone()
     }
 
+    /// The name of this run, as the journal has it.
+    pub fn run(&self) -> String {
+        self.options.run.to_string()
+    }
+
     /// Looks for kmig's own tables, which an import keeps its record in.
     ///
     /// # Errors
