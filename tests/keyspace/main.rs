@@ -7,6 +7,7 @@ mod compare;
 mod export_faults;
 mod exports;
 mod halt;
+mod import_changes;
 mod import_crowds;
 mod import_faults;
 mod import_markers;

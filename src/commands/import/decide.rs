@@ -9,7 +9,7 @@ use crate::backup::preflight::{self, Known};
 use crate::backup::table::{Role, Shape};
 use crate::cli::ImportArgs;
 use crate::commands::context::Context;
-use crate::cql::schema::Schema;
+use crate::cql::schema::{Schema, Table};
 use crate::error::{Diagnostic, Error, Exit, Result};
 use crate::place::SourceFile;
 use serde_json::{Map, Value, json};
@@ -39,6 +39,8 @@ pub struct Decided {
     why: &'static str,
     /// Whether a person said how.
     named: bool,
+    /// The keyspace's table as it was read.
+    pub table: Arc<Table>,
     /// Tells this mapping apart from others of the same table.
     pub print: String,
     /// Whether the keyspace's table had no row before the first file was imported.
@@ -82,6 +84,8 @@ impl Decision {
         if !found.refused.is_empty() {
             return Err(refused(found.refused));
         }
+        let written = mapping.tables.iter().map(|map| &map.target.name);
+        cassandra.may_write(&written.collect::<Vec<_>>()).await?;
         let markers = markers(&mapping, args)?;
         let prepared = match cassandra.cluster_name().await? == manifest.source.cluster {
             true => cassandra.prepared().await?,
@@ -91,6 +95,10 @@ impl Decision {
         let began = manifest.began_micros()?;
         let mut tables = Vec::new();
         for map in mapping.tables {
+            let table = schema.tables.get(&map.target.name).cloned();
+            let table = table.ok_or_else(|| {
+                Error::failed(format!("the schema has no table {}", map.target.name))
+            })?;
             let mut of_source = manifest.tables.iter();
             let of_source = of_source.find(|table| table.outline.name == map.source.name);
             let bare_rows = of_source.map_or(0, |table| table.rows.bare);
@@ -135,6 +143,7 @@ impl Decision {
                 map: Arc::new(map),
                 why,
                 named: named.is_some(),
+                table: Arc::new(table),
                 empty,
             });
         }

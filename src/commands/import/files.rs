@@ -238,6 +238,7 @@ impl Run<'_> {
             marker: decided.marker,
             careful: begun || !decided.empty || self.archive.manifest.since.is_some(),
             grows: begun || !decided.empty || self.archive.manifest.since.is_some(),
+            table: Some(decided.table.clone()),
             hold: Some(claim.hold()),
             rows_max: None,
         };
@@ -254,9 +255,14 @@ impl Run<'_> {
                 sink.write(&map, &row)?;
                 rejects.borrow_mut().count()
             })
-            .await
-            .map_err(|error| taken_over(error, &claim, file))?;
+            .await;
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => return Err(self.explained(error, way, &piece, &claim).await),
+        };
         sink.close()?;
+        // What was written to a column that is gone by now is gone too, and no server said so.
+        way.unaltered(&decided.map, &decided.table).await?;
         let state = if loaded.rejected == 0 {
             "done"
         } else {
@@ -265,6 +271,24 @@ impl Run<'_> {
         self.cassandra.note_import(&note(state, &loaded)).await?;
         self.give_back(claim).await;
         Ok(Outcome::Imported(loaded, deleted))
+    }
+
+    /// Why a file could not be written, where more is known of it than the server said.
+    async fn explained(&self, error: Error, way: &Way, piece: &Piece<'_>, claim: &Claim) -> Error {
+        if claim.hold().is_lost() {
+            return taken_over(piece.file);
+        }
+        if error.server.is_none() {
+            return error;
+        }
+        let Decided { map, table, .. } = piece.decided;
+        if let Err(altered) = way.unaltered(map, table).await {
+            return altered;
+        }
+        match self.cassandra.ungranted(&[&map.target.name]).await {
+            Ok(grants) if !grants.is_empty() => lacks(error, &grants),
+            _ => error,
+        }
     }
 
     /// All of the file is noted: another run that comes by now waits for nothing.
@@ -324,20 +348,25 @@ fn waited(error: Error, file: &File) -> Error {
     }
 }
 
-/// The error of a run in the middle of a file, which may have been taken from it.
-fn taken_over(error: Error, claim: &Claim, file: &File) -> Error {
-    match claim.hold().is_lost() {
-        false => error,
-        true => Error::new(
-            Exit::Locked,
-            format!(
-                "another run has taken {} over, since this one gave no sign for too long",
-                file.path
-            ),
-        )
-        .now("this run writes nothing more of it; what was imported stays")
-        .next("wait for the other run's end, then the same command"),
-    }
+/// The error of a run whose file was taken from it.
+fn taken_over(file: &File) -> Error {
+    Error::new(
+        Exit::Locked,
+        format!(
+            "another run has taken {} over, since this one gave no sign for too long",
+            file.path
+        ),
+    )
+    .now("this run writes nothing more of it; what was imported stays")
+    .next("wait for the other run's end, then the same command")
+}
+
+/// The error of a run whose role has lost a right.
+fn lacks(mut error: Error, grants: &[String]) -> Error {
+    error.message += &format!("\n  {}", grants.join("\n  "));
+    error
+        .now("what was imported stays, and no row was rejected for it")
+        .next("let an administrator run the statements above, then the same command, which goes on")
 }
 
 /// Every file of the tables that are imported, in the order of the manifest: static columns of a range after its rows.
@@ -404,6 +433,7 @@ pub async fn try_out(
                 marker: decided.marker,
                 careful: false,
                 grows: false,
+                table: None,
                 hold: None,
                 rows_max: Some(left),
             };

@@ -10,7 +10,7 @@ use crate::backend::cassandra::journal::{self, Line};
 use crate::backend::cassandra::names::{identifier, literal};
 use crate::backend::cassandra::query::{How, Sender};
 use crate::backend::cassandra::tables::{self, Own};
-use crate::backend::cassandra::{clocks, schema};
+use crate::backend::cassandra::{clocks, rights, schema};
 use crate::cql::schema::Schema;
 use crate::error::{Error, Exit, Result};
 use serde_json::Value;
@@ -92,7 +92,18 @@ impl Cassandra {
     /// It does not answer.
     pub async fn settings(&self) -> Result<BTreeMap<String, String>> {
         let query = "SELECT name, value FROM system_views.settings";
-        let rows = self.ask(query).await?;
+        let sender = self.working().await;
+        let rows = sender.ask_member(sender.coordinator, query, sender.timeout);
+        let rows = rows.await.map_err(|fault| {
+            let forbidden = fault.is(UNAUTHORIZED);
+            let role = identifier(self.options.role.as_deref().unwrap_or_default());
+            match (fault.error(), forbidden) {
+                (error, false) => error,
+                (error, true) => error.now("nothing was run").next(format!(
+                    "let an administrator GRANT SELECT ON KEYSPACE system_views TO {role}, then the same command"
+                )),
+            }
+        })?;
         let pairs = rows.iter().filter_map(|row| {
             let value = row.text("value").unwrap_or_default();
             Some((row.text("name")?.to_string(), value.to_string()))
@@ -241,6 +252,7 @@ impl Cassandra {
         let told = self.now().await? / 1_000;
         Ok(Way {
             session: self.sender.session.clone(),
+            sender: self.sender.clone(),
             keyspace: self.keyspace().to_string(),
             consistency: self.sender.consistency,
             clock: Clock {
@@ -253,6 +265,43 @@ impl Cassandra {
             throttle: Arc::new(Throttle::new(limits)),
             stop: self.stop(),
         })
+    }
+
+    /// What the role lacks to write to some tables and to look at them, as statements; nothing where nobody is kept from
+    /// anything.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn ungranted(&self, tables: &[&String]) -> Result<Vec<String>> {
+        let Some(role) = &self.options.role else {
+            return Ok(Vec::new());
+        };
+        let (sender, keyspace) = (self.working().await, self.keyspace());
+        let mut grants = Vec::new();
+        for right in ["SELECT", "MODIFY"] {
+            let lacking = rights::lacking_on(&sender, role, keyspace, right, tables.to_vec());
+            grants.extend(lacking.await?.iter().map(|table| {
+                format!(
+                    "GRANT {right} ON TABLE {}.{} TO {};",
+                    identifier(keyspace),
+                    identifier(table),
+                    identifier(role)
+                )
+            }));
+        }
+        Ok(grants)
+    }
+
+    /// Refuses to begin where the role may not write to all of the tables.
+    ///
+    /// # Errors
+    /// It may not, or the server does not answer.
+    pub async fn may_write(&self, tables: &[&String]) -> Result<()> {
+        let role = self.options.role.as_deref().unwrap_or_default();
+        match self.ungranted(tables).await?.as_slice() {
+            [] => Ok(()),
+            grants => Err(rights::refusal(role, "an import", grants)),
+        }
     }
 
     /// What roles may do with another keyspace of this cluster and not with this one, as statements. Where nobody is kept
