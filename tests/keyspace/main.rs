@@ -9,6 +9,7 @@ mod exports;
 mod halt;
 mod import_changes;
 mod import_crowds;
+mod import_extremes;
 mod import_faults;
 mod import_markers;
 mod imports;
