@@ -38,6 +38,11 @@ pub fn proves_dead(run: &RunId, this: &RunId) -> bool {
     run.beside(this) && run.ended(process(run.pid))
 }
 
+/// Whether a run is known to be there: it runs on this machine, and its process is seen.
+pub fn proves_alive(run: &RunId, this: &RunId) -> bool {
+    run.beside(this) && matches!(process(run.pid), Process::Since(start) if start == run.start)
+}
+
 /// What tells the process ids and times that this process sees from those of others: the boot, the namespaces, and the
 /// host's name, which the clones of a snapshotted machine are likely to be told apart by.
 fn machine() -> Option<String> {
@@ -102,6 +107,7 @@ mod tests {
         assert!(this.machine.is_some());
         assert_eq!(this, this_run());
         assert!(!proves_dead(&this, &this));
+        assert!(proves_alive(&this, &this));
         let mut child = Command::new("sleep").arg("600").spawn().expect("a process");
         let Process::Since(start) = process(child.id()) else {
             panic!("a process that lives is not seen");
@@ -117,6 +123,7 @@ mod tests {
             ..run.clone()
         };
         assert!(proves_dead(&earlier, &this));
+        assert!(!proves_alive(&earlier, &this));
         let elsewhere = RunId {
             machine: Some("00000000".into()),
             ..earlier

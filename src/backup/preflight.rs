@@ -2,7 +2,7 @@
 
 use super::mapping::{Mapping, TableMap};
 use super::table::Role;
-use crate::cql::schema::Schema;
+use crate::cql::schema::{Schema, Table};
 use std::collections::BTreeMap;
 
 /// What is known before an import.
@@ -80,6 +80,40 @@ pub fn check(known: &Known<'_>) -> Findings {
         table(known, map, &mut found);
     }
     found
+}
+
+/// What of a table is not as it was when the import of it was decided, as far as rows are written to it; nothing where all
+/// is. A column that came meanwhile is no matter.
+pub fn altered(map: &TableMap, before: &Table, now: Option<&Table>) -> Option<String> {
+    let Some(now) = now.filter(|now| now.id == before.id) else {
+        return Some("it was dropped".to_string());
+    };
+    let written = map
+        .target
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(to, column)| {
+            let moved = map.moves.iter().any(|moved| moved.to == *to);
+            column.role.is_key() || moved || map.constants.iter().any(|(at, _)| at == to)
+        });
+    for (_, column) in written {
+        let name = &column.name;
+        match (before.columns.get(name), now.columns.get(name)) {
+            (Some(_), None) => return Some(format!("its column {name} is gone")),
+            (Some(old), Some(new)) if old != new => {
+                return Some(format!(
+                    "its column {name} is {}, and was {}",
+                    new.kind, old.kind
+                ));
+            }
+            _ if before.dropped.get(name) != now.dropped.get(name) => {
+                return Some(format!("its column {name} was dropped and added again"));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn table(known: &Known<'_>, map: &TableMap, found: &mut Findings) {

@@ -81,6 +81,9 @@ pub struct ImportArgs {
     /// Which share of the files, from 0: 0/4 to 3/4, each in a process of its own
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
+    /// How long to wait for another import of the same files
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_wait: String,
     /// Give roles on this keyspace what they may do with the old one
     #[arg(long)]
     pub grants: bool,

@@ -5,6 +5,7 @@ mod files;
 mod rejects;
 
 use super::context::Context;
+use super::engine::lock_wait;
 use crate::backend::cassandra::Cassandra;
 use crate::backup::archive::Archive;
 use crate::backup::mapping::{File, read};
@@ -25,6 +26,7 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         .map(shard)
         .transpose()?
         .unwrap_or((0, 1));
+    let wait = lock_wait(&args.lock_wait)?;
     let archive = Archive::open(&args.directory)?;
     let mapping = args.mapping.as_deref().map(mapping).transpose()?;
     let mut cassandra = context.keyspace().await?;
@@ -45,6 +47,8 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         return files::try_out(&cassandra, &archive, &decision, args).await;
     }
     decision.ask(context, &cassandra).await?;
+    cassandra.may_claim().await?;
+    decision.agree(&cassandra).await?;
     let run = Run {
         context,
         cassandra: &cassandra,
@@ -52,6 +56,7 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         decision: &decision,
         args,
         shard,
+        wait,
     };
     let done = run.all().await?;
     let grants = decide::grants(context, &cassandra, &archive, args.grants).await?;

@@ -51,6 +51,8 @@ pub fn ring() -> Option<(&'static Ring, MutexGuard<'static, ()>)> {
         let cluster = Cluster::start(Options {
             nodes: 3,
             proxied: true,
+            // One that missed a change asks for it once a minute by default.
+            java: vec!["-Dcassandra.schema_pull_interval_ms=1000".into()],
             ..Options::default()
         });
         let proxy = FrameProxy::start(&cluster);

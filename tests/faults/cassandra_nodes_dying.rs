@@ -55,7 +55,6 @@ fn completes(lost: Lost, lose: fn(&Ring, usize), back: fn(&Ring, usize)) {
         );
 
         back(ring, victim);
-        // One that missed a change asks for it once a minute (cassandra.schema_pull_interval_ms).
         ring.cluster.await_agreement();
         case.run("kmig up", 0);
         case.is_upgraded();

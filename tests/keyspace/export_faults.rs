@@ -75,7 +75,7 @@ fn filled(cluster: &Cluster) -> Space<'_> {
 }
 
 /// kmig by way of the proxy.
-fn by_proxy(stage: &Stage, space: &Space<'_>, line: &str) -> Kmig {
+pub fn by_proxy(stage: &Stage, space: &Space<'_>, line: &str) -> Kmig {
     let url = stage
         .cluster
         .url_at(stage.cluster.proxy_contact(1), &space.keyspace);

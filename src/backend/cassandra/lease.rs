@@ -295,7 +295,7 @@ async fn won(sender: &Sender, text: &str, ticket: Uuid, taker: &Taker<'_>) -> Re
 }
 
 /// Refuses another serial level than the one that is stored: two levels exclude nobody (traps C5).
-fn same_serial(own: &str, stored: Option<&str>) -> Result<()> {
+pub fn same_serial(own: &str, stored: Option<&str>) -> Result<()> {
     let Some(stored) = stored.filter(|stored| *stored != own) else {
         return Ok(());
     };

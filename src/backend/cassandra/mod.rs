@@ -3,6 +3,7 @@
 mod apply;
 mod ask;
 pub mod cells;
+pub mod claim;
 mod clocks;
 pub mod connect;
 mod ddl;

@@ -1,6 +1,7 @@
 //! Sends CQL to a chosen member, or to any, and reads rows.
 
 use super::fault::{Fault, Kind};
+use super::members::ANSWER;
 use scylla::client::session::Session;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::response::PagingState;
@@ -82,6 +83,22 @@ impl Sender {
         // Nothing is repeated behind kmig's back.
         statement.set_is_idempotent(false);
         statement
+    }
+
+    /// The same through another member where the coordinator has died.
+    pub async fn working(&self) -> Sender {
+        let mut sender = self.clone();
+        let state = sender.session.get_cluster_state();
+        let nodes = state.get_nodes_info().iter().map(|node| node.host_id);
+        let first = std::iter::once(sender.coordinator);
+        for member in first.chain(nodes).collect::<Vec<_>>() {
+            let asked = sender.ask_member(member, "SELECT key FROM system.local", ANSWER);
+            if asked.await.is_ok() {
+                sender.coordinator = member;
+                break;
+            }
+        }
+        sender
     }
 
     /// The first row of an answer, however many there are: they come page by page.

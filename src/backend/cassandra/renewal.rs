@@ -12,6 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// What the renewal and the work share.
+#[derive(Debug)]
 pub struct Time {
     /// When the lease runs out, by [`machine::since_boot`].
     pub until: Mutex<Duration>,

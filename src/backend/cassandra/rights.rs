@@ -124,10 +124,10 @@ fn lacking(held: &[Line], role: &str, keyspace: &str, there: bool) -> Vec<String
     grants
 }
 
-/// The refusal of a run whose role lacks rights.
-pub fn refusal(role: &str, grants: &[String]) -> Error {
+/// The refusal of a run whose role lacks rights; `what` is what it would do: `a migration`.
+pub fn refusal(role: &str, what: &str, grants: &[String]) -> Error {
     Error::failed(format!(
-        "the role {role} may not do what a migration needs\n  {}",
+        "the role {role} may not do what {what} needs\n  {}",
         grants.join("\n  ")
     ))
     .now("nothing was run")

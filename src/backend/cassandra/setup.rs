@@ -105,7 +105,7 @@ impl Cassandra {
         let grants = rights::missing(&self.sender, role, keyspace, there).await?;
         match grants.is_empty() {
             true => Ok(()),
-            false => Err(rights::refusal(role, &grants)),
+            false => Err(rights::refusal(role, "a migration", &grants)),
         }
     }
 

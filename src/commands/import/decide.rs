@@ -9,10 +9,10 @@ use crate::backup::preflight::{self, Known};
 use crate::backup::table::{Role, Shape};
 use crate::cli::ImportArgs;
 use crate::commands::context::Context;
-use crate::cql::schema::Schema;
+use crate::cql::schema::{Schema, Table};
 use crate::error::{Diagnostic, Error, Exit, Result};
 use crate::place::SourceFile;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,6 +37,10 @@ pub struct Decided {
     pub marker: Marker,
     /// Why they are.
     why: &'static str,
+    /// Whether a person said how.
+    named: bool,
+    /// The keyspace's table as it was read.
+    pub table: Arc<Table>,
     /// Tells this mapping apart from others of the same table.
     pub print: String,
     /// Whether the keyspace's table had no row before the first file was imported.
@@ -80,20 +84,37 @@ impl Decision {
         if !found.refused.is_empty() {
             return Err(refused(found.refused));
         }
+        let written = mapping.tables.iter().map(|map| &map.target.name);
+        cassandra.may_write(&written.collect::<Vec<_>>()).await?;
         let markers = markers(&mapping, args)?;
         let prepared = match cassandra.cluster_name().await? == manifest.source.cluster {
             true => cassandra.prepared().await?,
             false => Vec::new(),
         };
-        let imports = cassandra.imports().await?;
+        let mut imports = cassandra.imports().await?;
         let began = manifest.began_micros()?;
         let mut tables = Vec::new();
         for map in mapping.tables {
-            let evidence = evidence(&map, &manifest.keyspace, &prepared);
-            let (policy, why) = match markers.get(&map.source.name) {
-                Some(policy) => (*policy, "you said so"),
-                None => choose(evidence),
+            let table = schema.tables.get(&map.target.name).cloned();
+            let table = table.ok_or_else(|| {
+                Error::failed(format!("the schema has no table {}", map.target.name))
+            })?;
+            let mut of_source = manifest.tables.iter();
+            let of_source = of_source.find(|table| table.outline.name == map.source.name);
+            let bare_rows = of_source.map_or(0, |table| table.rows.bare);
+            let evidence = evidence(&map, &manifest.keyspace, &prepared, bare_rows);
+            let named = markers.get(&map.source.name).copied();
+            let kept = kept_marker(&imports, &map.target.name);
+            let (policy, why) = match (named, kept) {
+                (Some(policy), _) => (policy, "you said so"),
+                (None, Some(policy)) => (policy, "an earlier run of an import has written it so"),
+                (None, None) => choose(evidence),
             };
+            if let Some(kept) = kept.filter(|kept| *kept != policy) {
+                found
+                    .notes
+                    .push(changed_marker(&map.target.name, kept, policy));
+            }
             let first = map
                 .target
                 .columns
@@ -102,9 +123,15 @@ impl Decision {
             let empty = match known_empty(&imports, &map.target.name) {
                 Some(empty) => empty,
                 None => {
-                    cassandra
-                        .is_empty(&map.target.name, first.unwrap_or_default())
-                        .await?
+                    let found = cassandra.is_empty(&map.target.name, first.unwrap_or_default());
+                    match found.await? {
+                        true => true,
+                        // Another run may have begun with it meanwhile: then what it has noted counts.
+                        false => {
+                            imports = cassandra.imports().await?;
+                            known_empty(&imports, &map.target.name).unwrap_or(false)
+                        }
+                    }
                 }
             };
             tables.push(Decided {
@@ -115,6 +142,8 @@ impl Decision {
                 },
                 map: Arc::new(map),
                 why,
+                named: named.is_some(),
+                table: Arc::new(table),
                 empty,
             });
         }
@@ -166,16 +195,39 @@ impl Decision {
         Value::Object(tables.collect())
     }
 
-    /// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all,
-    /// under whichever mapping.
+    /// What is noted of a file, as of when it was decided; see [`noted`].
     pub fn noted(&self, sha256: &str, print: &str) -> (bool, bool) {
-        let of_file = || {
-            let lines = self.imports.iter();
-            lines.filter(|line| line["sha256"] == sha256)
+        noted(&self.imports, sha256, print)
+    }
+
+    /// Notes how markers are written, and looks whether a run that began at the same time, as those of other shards do, has
+    /// decided otherwise: each notes it before it looks, so that at least one of two sees the other.
+    ///
+    /// # Errors
+    /// One has: 6. The replicas do not answer.
+    pub async fn agree(&self, cassandra: &Cassandra) -> Result<()> {
+        let run = cassandra.run();
+        let kept = |table: &&Decided| {
+            let name = &table.map.target.name;
+            kept_marker(&self.imports, name) != Some(table.marker.policy)
         };
-        let last = of_file().rfind(|line| line["map"] == print);
-        let done = last.is_some_and(|line| line["state"] == "done");
-        (done, of_file().next().is_some())
+        let tables = self.tables.iter().filter(kept);
+        let markers: Map<String, Value> = tables
+            .map(|table| {
+                let word = table.marker.policy.word();
+                (table.map.target.name.clone(), json!(word))
+            })
+            .collect();
+        if markers.is_empty() {
+            return Ok(());
+        }
+        let line = json!({ "state": "decided", "run": run, "markers": markers });
+        cassandra.note_import(&line).await?;
+        let now = cassandra.imports().await?;
+        match disagreement(&self.imports, &now, &run, &self.tables) {
+            Some((table, other)) => Err(undecided(&table, other)),
+            None => Ok(()),
+        }
     }
 
     /// Asks before tables that are not empty, and before counters.
@@ -220,6 +272,30 @@ impl Decision {
             false => context.confirm(&format!("{question}Go on?")),
         }
     }
+}
+
+/// A run that has decided otherwise than another one that began at the same time.
+fn undecided(table: &str, other: Policy) -> Error {
+    Error::new(
+        Exit::Locked,
+        format!(
+            "another import has begun at the same time, and writes row markers of {table} as {}; this one would not",
+            other.word()
+        ),
+    )
+    .now("this run has written no row")
+    .next(format!(
+        "the same command, which then does as the other one; --marker {table}=… says it for both"
+    ))
+}
+
+/// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all, under
+/// whichever mapping.
+pub fn noted(imports: &[Value], sha256: &str, print: &str) -> (bool, bool) {
+    let of_file = || imports.iter().filter(|line| line["sha256"] == sha256);
+    let last = of_file().rfind(|line| line["map"] == print);
+    let done = last.is_some_and(|line| line["state"] == "done");
+    (done, of_file().next().is_some())
 }
 
 /// The schema of the keyspace and its tables, kmig's own left aside.
@@ -347,10 +423,15 @@ fn markers(mapping: &Mapping, args: &ImportArgs) -> Result<BTreeMap<String, Poli
     Ok(policies)
 }
 
-/// What tells how the rows of a table are made: statements that the source's nodes hold prepared.
-fn evidence(map: &TableMap, keyspace: &str, prepared: &[(String, String)]) -> Evidence {
+/// What tells how the rows of a table are made: its rows without cells, and statements that the source's nodes hold prepared.
+fn evidence(
+    map: &TableMap,
+    keyspace: &str,
+    prepared: &[(String, String)],
+    bare_rows: u64,
+) -> Evidence {
     let mut evidence = Evidence {
-        bare_rows: 0,
+        bare_rows,
         has_cells: map.source.of(Role::Regular).next().is_some(),
         inserts: 0,
         updates: 0,
@@ -381,6 +462,53 @@ fn known_empty(imports: &[Value], table: &str) -> Option<bool> {
     let mut lines = imports.iter();
     let first = lines.find(|line| line["table"] == table)?;
     first["empty"].as_bool()
+}
+
+/// How markers of a table are written by what is noted: by its files, and otherwise by the last run that has decided it.
+fn kept_marker(imports: &[Value], table: &str) -> Option<Policy> {
+    let of_files = imports.iter().filter(|line| line["table"] == table);
+    let mut of_files = of_files.filter_map(|line| line["marker"].as_str());
+    let decided = imports.iter();
+    let mut decided = decided.filter_map(|line| line["markers"][table].as_str());
+    let last = of_files.next_back().or_else(|| decided.next_back());
+    last.and_then(Policy::read)
+}
+
+/// What it means that markers are written in another way than an earlier run has begun to write them.
+fn changed_marker(table: &str, before: Policy, now: Policy) -> String {
+    let meaning = match now {
+        Policy::None => "the markers that are there stay, and keep rows whose last cell is deleted",
+        Policy::Insert => "its rows get markers that they had not",
+    };
+    format!(
+        "row markers of {table} were written as {} by an earlier run: all of its files are imported anew as {}, and {meaning}",
+        before.word(),
+        now.word()
+    )
+}
+
+/// The first table on whose markers another run has decided otherwise meanwhile, with its policy.
+fn disagreement(
+    before: &[Value],
+    now: &[Value],
+    run: &str,
+    tables: &[Decided],
+) -> Option<(String, Policy)> {
+    let others = || {
+        let news = now.iter().filter(|line| !before.contains(line));
+        news.filter(|line| line["run"] != run)
+    };
+    tables
+        .iter()
+        .filter(|table| !table.named)
+        .find_map(|table| {
+            let name = &table.map.target.name;
+            let other = others().find_map(|line| {
+                let of_file = line["marker"].as_str().filter(|_| line["table"] == **name);
+                Policy::read(of_file.or(line["markers"][name].as_str())?)
+            })?;
+            (other != table.marker.policy).then(|| (name.clone(), other))
+        })
 }
 
 /// Tells one mapping of a table from another.

@@ -1,10 +1,11 @@
 //! The files of an import, some side by side: each is proved, written and noted, and none twice.
 
-use super::decide::{Decided, Decision};
+use super::decide::{Decided, Decision, noted};
 use super::rejects::Rejects;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::cells::Limits;
 use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
+use crate::backend::cassandra::claim::{Claim, Held, Taken};
 use crate::backup::archive::Archive;
 use crate::backup::manifest::{Deletions, File, Table};
 use crate::backup::table::Part;
@@ -12,11 +13,13 @@ use crate::cli::ImportArgs;
 use crate::commands::context::Context;
 use crate::error::{Error, Exit, Result};
 use crate::keyspace::since::lines;
+use crate::machine::since_boot;
 use crate::report::{Answer, count};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -40,6 +43,8 @@ pub struct Run<'a> {
     pub args: &'a ImportArgs,
     /// Which shard, from 0, and of how many.
     pub shard: (usize, usize),
+    /// How long files are waited for that another run is importing.
+    pub wait: Duration,
 }
 
 /// What was done.
@@ -117,12 +122,21 @@ impl Run<'_> {
             ..Done::default()
         };
         let mut left = mine.into_iter();
+        let mut held = VecDeque::new();
+        let mut until = None;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < SIDE_BY_SIDE
                 && let Some(piece) = left.next()
             {
-                running.push(self.one(&way, piece, &rejects, &meter));
+                running.push(self.one(&way, piece, None, &rejects, &meter));
+            }
+            if running.is_empty()
+                && let Some((piece, other)) = held.pop_front()
+            {
+                // Nothing else is left to do.
+                let until = *until.get_or_insert_with(|| since_boot() + self.wait);
+                running.push(self.one(&way, piece, Some((other, until)), &rejects, &meter));
             }
             let Some(outcome) = running.next().await else {
                 break;
@@ -137,36 +151,67 @@ impl Run<'_> {
                 }
                 Outcome::Skipped => done.skipped += 1,
                 Outcome::Broken(why) => done.broken.push(why),
+                Outcome::Held(piece, other) => held.push_back((piece, other)),
             }
         }
         done.broken.sort();
         Ok(done)
     }
 
-    async fn one(
+    /// Imports a file, unless it is done or another run has it: `after` says that this one is waited for, and how long.
+    async fn one<'b>(
         &self,
         way: &Way,
-        piece: Piece<'_>,
+        piece: Piece<'b>,
+        after: Option<(Held, Duration)>,
         rejects: &RefCell<Rejects>,
         meter: &RefCell<Meter>,
-    ) -> Result<Outcome> {
+    ) -> Result<Outcome<'b>> {
         let decided = piece.decided;
         let file = piece.file;
         let sha256 = match piece.deleted {
             None => file.sha256.clone(),
             Some(deleted) => format!("{} {}", file.sha256, deleted.file.sha256),
         };
-        let (noted, begun) = self.decision.noted(&sha256, &decided.print);
-        if noted {
+        let (done, mut begun) = self.decision.noted(&sha256, &decided.print);
+        if done {
             meter.borrow_mut().done += rows_of(&piece);
             return Ok(Outcome::Skipped);
         }
         self.context.stop.check()?;
+        let what = format!("{} {} {sha256}", decided.map.target.name, file.path);
+        let claim = match after {
+            Some((other, until)) => {
+                let claim = self.cassandra.claim_after(&what, other, until).await;
+                claim.map_err(|error| waited(error, file))?
+            }
+            None => match self.cassandra.claim(&what, None).await? {
+                Taken::Ours(claim) => claim,
+                Taken::Held(other) => {
+                    self.context.progress.say(&format!(
+                        "{} is being imported by {}: the other files go first",
+                        file.path,
+                        other.who()
+                    ));
+                    return Ok(Outcome::Held(piece, other));
+                }
+            },
+        };
+        if claim.again {
+            let imports = self.cassandra.imports().await?;
+            if noted(&imports, &sha256, &decided.print).0 {
+                self.give_back(claim).await;
+                meter.borrow_mut().done += rows_of(&piece);
+                return Ok(Outcome::Skipped);
+            }
+            begun = true;
+        }
         // Before anything of it is applied; the other files go on.
         let mut files = vec![file];
         files.extend(piece.deleted.map(|deleted| &deleted.file));
         if let Err(broken) = self.proved(&files).await {
             self.context.progress.say(&broken.message);
+            self.give_back(claim).await;
             return Ok(Outcome::Broken(broken.message));
         }
         let note = |state: &str, loaded: &Loaded| {
@@ -175,6 +220,8 @@ impl Run<'_> {
                 "sha256": sha256,
                 "table": decided.map.target.name,
                 "map": decided.print,
+                "marker": decided.marker.policy.word(),
+                "run": self.cassandra.run(),
                 "empty": decided.empty,
                 "state": state,
                 "rows": loaded.rows,
@@ -191,6 +238,8 @@ impl Run<'_> {
             marker: decided.marker,
             careful: begun || !decided.empty || self.archive.manifest.since.is_some(),
             grows: begun || !decided.empty || self.archive.manifest.since.is_some(),
+            table: Some(decided.table.clone()),
+            hold: Some(claim.hold()),
             rows_max: None,
         };
         let mut deleted = 0;
@@ -206,15 +255,47 @@ impl Run<'_> {
                 sink.write(&map, &row)?;
                 rejects.borrow_mut().count()
             })
-            .await?;
+            .await;
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => return Err(self.explained(error, way, &piece, &claim).await),
+        };
         sink.close()?;
+        // What was written to a column that is gone by now is gone too, and no server said so.
+        way.unaltered(&decided.map, &decided.table).await?;
         let state = if loaded.rejected == 0 {
             "done"
         } else {
             "rejects"
         };
         self.cassandra.note_import(&note(state, &loaded)).await?;
+        self.give_back(claim).await;
         Ok(Outcome::Imported(loaded, deleted))
+    }
+
+    /// Why a file could not be written, where more is known of it than the server said.
+    async fn explained(&self, error: Error, way: &Way, piece: &Piece<'_>, claim: &Claim) -> Error {
+        if claim.hold().is_lost() {
+            return taken_over(piece.file);
+        }
+        if error.server.is_none() {
+            return error;
+        }
+        let Decided { map, table, .. } = piece.decided;
+        if let Err(altered) = way.unaltered(map, table).await {
+            return altered;
+        }
+        match self.cassandra.ungranted(&[&map.target.name]).await {
+            Ok(grants) if !grants.is_empty() => lacks(error, &grants),
+            _ => error,
+        }
+    }
+
+    /// All of the file is noted: another run that comes by now waits for nothing.
+    async fn give_back(&self, claim: Claim) {
+        if let Err(error) = self.cassandra.give_back(claim).await {
+            tracing::debug!(%error, "a claim was not given back");
+        }
     }
 
     async fn proved(&self, files: &[&File]) -> Result<()> {
@@ -245,10 +326,47 @@ impl Run<'_> {
     }
 }
 
-enum Outcome {
+enum Outcome<'a> {
     Imported(Loaded, u64),
     Skipped,
     Broken(String),
+    /// Another run has it.
+    Held(Piece<'a>, Held),
+}
+
+/// The error of a run that has waited for another one.
+fn waited(error: Error, file: &File) -> Error {
+    match error.exit {
+        Exit::Locked => error
+            .now(format!(
+                "{} and what is behind it is left to that run; the other files have been gone through, and what was \
+                 imported stays",
+                file.path
+            ))
+            .next("wait for its end, then the same command, which says whether all is done; --lock-wait waits longer"),
+        _ => error,
+    }
+}
+
+/// The error of a run whose file was taken from it.
+fn taken_over(file: &File) -> Error {
+    Error::new(
+        Exit::Locked,
+        format!(
+            "another run has taken {} over, since this one gave no sign for too long",
+            file.path
+        ),
+    )
+    .now("this run writes nothing more of it; what was imported stays")
+    .next("wait for the other run's end, then the same command")
+}
+
+/// The error of a run whose role has lost a right.
+fn lacks(mut error: Error, grants: &[String]) -> Error {
+    error.message += &format!("\n  {}", grants.join("\n  "));
+    error
+        .now("what was imported stays, and no row was rejected for it")
+        .next("let an administrator run the statements above, then the same command, which goes on")
 }
 
 /// Every file of the tables that are imported, in the order of the manifest: static columns of a range after its rows.
@@ -315,6 +433,8 @@ pub async fn try_out(
                 marker: decided.marker,
                 careful: false,
                 grows: false,
+                table: None,
+                hold: None,
                 rows_max: Some(left),
             };
             let (read, found) = convert(&job)?;

@@ -7,11 +7,10 @@ use crate::backend::Stop;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::fault::{Fault, INVALID, UNAUTHORIZED};
 use crate::backend::cassandra::journal::{self, Line};
-use crate::backend::cassandra::members::ANSWER;
 use crate::backend::cassandra::names::{identifier, literal};
-use crate::backend::cassandra::query::Sender;
+use crate::backend::cassandra::query::{How, Sender};
 use crate::backend::cassandra::tables::{self, Own};
-use crate::backend::cassandra::{clocks, schema};
+use crate::backend::cassandra::{clocks, rights, schema};
 use crate::cql::schema::Schema;
 use crate::error::{Error, Exit, Result};
 use serde_json::Value;
@@ -46,6 +45,11 @@ impl Cassandra {
     /// How long requests may take, and who ends a run.
     pub fn stop(&self) -> Stop {
         self.options.stop.clone()
+    }
+
+    /// The name of this run, as the journal has it.
+    pub fn run(&self) -> String {
+        self.options.run.to_string()
     }
 
     /// Looks for kmig's own tables, which an import keeps its record in.
@@ -88,7 +92,18 @@ impl Cassandra {
     /// It does not answer.
     pub async fn settings(&self) -> Result<BTreeMap<String, String>> {
         let query = "SELECT name, value FROM system_views.settings";
-        let rows = self.ask(query).await?;
+        let sender = self.working().await;
+        let rows = sender.ask_member(sender.coordinator, query, sender.timeout);
+        let rows = rows.await.map_err(|fault| {
+            let forbidden = fault.is(UNAUTHORIZED);
+            let role = identifier(self.options.role.as_deref().unwrap_or_default());
+            match (fault.error(), forbidden) {
+                (error, false) => error,
+                (error, true) => error.now("nothing was run").next(format!(
+                    "let an administrator GRANT SELECT ON KEYSPACE system_views TO {role}, then the same command"
+                )),
+            }
+        })?;
         let pairs = rows.iter().filter_map(|row| {
             let value = row.text("value").unwrap_or_default();
             Some((row.text("name")?.to_string(), value.to_string()))
@@ -98,18 +113,7 @@ impl Cassandra {
 
     /// The sender, through another member where the coordinator has died.
     async fn working(&self) -> Sender {
-        let mut sender = self.sender.clone();
-        let state = sender.session.get_cluster_state();
-        let nodes = state.get_nodes_info().iter().map(|node| node.host_id);
-        let first = std::iter::once(sender.coordinator);
-        for member in first.chain(nodes).collect::<Vec<_>>() {
-            let asked = sender.ask_member(member, "SELECT key FROM system.local", ANSWER);
-            if asked.await.is_ok() {
-                sender.coordinator = member;
-                break;
-            }
-        }
-        sender
+        self.sender.working().await
     }
 
     async fn ask(&self, query: &str) -> Result<crate::backend::cassandra::query::Rows> {
@@ -197,7 +201,8 @@ impl Cassandra {
             "SELECT kind, detail FROM {} WHERE incarnation = {}",
             self.recorder.names.journal, self.recorder.incarnation
         );
-        let rows = self.sender.read(&query).await.map_err(Fault::error)?;
+        let rows = self.working().await.settled(&query, How::default()).await;
+        let rows = rows.map_err(Fault::error)?;
         let ours = rows.iter().filter(|row| row.text("kind") == Some(IMPORT));
         let details = ours.filter_map(|row| serde_json::from_str(row.text("detail")?).ok());
         Ok(details.collect())
@@ -247,6 +252,7 @@ impl Cassandra {
         let told = self.now().await? / 1_000;
         Ok(Way {
             session: self.sender.session.clone(),
+            sender: self.sender.clone(),
             keyspace: self.keyspace().to_string(),
             consistency: self.sender.consistency,
             clock: Clock {
@@ -259,6 +265,43 @@ impl Cassandra {
             throttle: Arc::new(Throttle::new(limits)),
             stop: self.stop(),
         })
+    }
+
+    /// What the role lacks to write to some tables and to look at them, as statements; nothing where nobody is kept from
+    /// anything.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn ungranted(&self, tables: &[&String]) -> Result<Vec<String>> {
+        let Some(role) = &self.options.role else {
+            return Ok(Vec::new());
+        };
+        let (sender, keyspace) = (self.working().await, self.keyspace());
+        let mut grants = Vec::new();
+        for right in ["SELECT", "MODIFY"] {
+            let lacking = rights::lacking_on(&sender, role, keyspace, right, tables.to_vec());
+            grants.extend(lacking.await?.iter().map(|table| {
+                format!(
+                    "GRANT {right} ON TABLE {}.{} TO {};",
+                    identifier(keyspace),
+                    identifier(table),
+                    identifier(role)
+                )
+            }));
+        }
+        Ok(grants)
+    }
+
+    /// Refuses to begin where the role may not write to all of the tables.
+    ///
+    /// # Errors
+    /// It may not, or the server does not answer.
+    pub async fn may_write(&self, tables: &[&String]) -> Result<()> {
+        let role = self.options.role.as_deref().unwrap_or_default();
+        match self.ungranted(tables).await?.as_slice() {
+            [] => Ok(()),
+            grants => Err(rights::refusal(role, "an import", grants)),
+        }
     }
 
     /// What roles may do with another keyspace of this cluster and not with this one, as statements. Where nobody is kept

@@ -4,15 +4,21 @@ use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
 use super::write::{Clock, Expected, Refusal, Sent, Texts, Writer};
 use crate::backend::Stop;
+use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;
 use crate::backend::cassandra::names::identifier;
+use crate::backend::cassandra::query::Sender;
+use crate::backend::cassandra::schema;
 use crate::backup::archive;
 use crate::backup::convert::{Converted, Converter, Reject};
 use crate::backup::group::{self, Cell, Given, Shape as Form, Verb};
 use crate::backup::layout::Layout;
 use crate::backup::mapping::TableMap;
 use crate::backup::marker::Marker;
+use crate::backup::preflight::altered;
 use crate::backup::table::Part;
+use crate::cql::schema::Table;
+use crate::cql::{Name, Object};
 use crate::error::{Error, Result};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -34,6 +40,8 @@ const READY: usize = 32;
 pub struct Way {
     /// The session.
     pub session: Arc<Session>,
+    /// Asks what the schema is.
+    pub(super) sender: Sender,
     /// The keyspace, unquoted.
     pub keyspace: String,
     /// At which level rows are written.
@@ -67,6 +75,10 @@ pub struct Job {
     pub careful: bool,
     /// Whether lists may be there that have grown since: then each element is a statement of its own.
     pub grows: bool,
+    /// The keyspace's table as it was when all this was decided; nothing where none is written.
+    pub table: Option<Arc<Table>>,
+    /// The claim that its rows are sent under; nothing where none is written.
+    pub hold: Option<Hold>,
     /// No more rows than this, where only a sample is looked at.
     pub rows_max: Option<u64>,
 }
@@ -116,6 +128,7 @@ impl Way {
     ) -> Result<Loaded> {
         let (texts, writer) = self.prepare(&job).await?;
         let careful = job.careful;
+        let (map, table) = (job.map.clone(), job.table.clone());
         let (send, mut ready) = mpsc::channel(READY);
         let (clock, bytes) = (self.clock, self.request_bytes);
         let reading = tokio::task::spawn_blocking(move || read(&job, &texts, clock, bytes, &send));
@@ -146,6 +159,10 @@ impl Way {
                 },
                 Some((rows, written)) = flying.next() => {
                     let refusals = written.map_err(|fault| self.failed(fault))?;
+                    if let (false, Some(table)) = (refusals.is_empty(), &table) {
+                        // Then it is no row that does not fit.
+                        self.unaltered(&map, table).await?;
+                    }
                     for Refusal { row, reason } in refusals {
                         rejected += 1;
                         reject(Rejected {
@@ -163,6 +180,29 @@ impl Way {
             .await
             .map_err(|error| Error::failed(format!("a file was not read to its end: {error}")))??;
         Ok(Loaded { rejected, ..loaded })
+    }
+
+    /// Looks whether a table is still as it was decided to write to it.
+    ///
+    /// # Errors
+    /// It is not, or no member answers.
+    pub async fn unaltered(&self, map: &TableMap, before: &Table) -> Result<()> {
+        let name = &map.target.name;
+        let sender = self.sender.working().await;
+        let object = Object::Table(Name {
+            keyspace: Some(self.keyspace.clone()),
+            name: name.clone(),
+        });
+        let now = schema::of(&sender, sender.coordinator, &self.keyspace, &[&object]).await?;
+        match altered(map, before, now.tables.get(name)) {
+            None => Ok(()),
+            Some(what) => Err(Error::failed(format!(
+                "{}.{name} was altered while rows were written to it: {what}",
+                self.keyspace
+            ))
+            .now("the files that were complete before are; of the others some rows are written")
+            .next("take that back, or write into the mapping what becomes of it; then the same command")),
+        }
     }
 
     fn failed(&self, fault: Fault) -> Error {
@@ -193,7 +233,7 @@ impl Way {
             self.consistency,
             self.stop.clone(),
         );
-        let writer = writer.await.map_err(Fault::error)?;
+        let writer = writer.await.map_err(Fault::error)?.under(job.hold.clone());
         Ok((texts, writer))
     }
 }

@@ -7,7 +7,8 @@
 use super::raw::Key;
 use super::statements::{Bound, Columns, Slot, Text};
 use crate::backend::Stop;
-use crate::backend::cassandra::fault::{Fault, Kind};
+use crate::backend::cassandra::claim::Hold;
+use crate::backend::cassandra::fault::{Fault, INVALID, Kind};
 use crate::backup::cast::wire;
 use crate::backup::group::{Shape as Form, Verb};
 use scylla::client::session::Session;
@@ -120,6 +121,8 @@ pub struct Writer {
     /// Which they are.
     unrepeatable: Vec<usize>,
     counts: bool,
+    /// What is left of the claim on the file.
+    hold: Option<Hold>,
     stop: Stop,
 }
 
@@ -202,6 +205,7 @@ impl Writer {
             look: None,
             unrepeatable: texts.unrepeatable.clone(),
             counts: texts.counts,
+            hold: None,
             session: session.clone(),
             stop: stop.clone(),
         };
@@ -215,6 +219,11 @@ impl Writer {
             writer.look = Some(prepare(&columns.look(&writer.unrepeatable)).await?);
         }
         Ok(writer)
+    }
+
+    /// Sends only while so much is left of a claim that the answer comes before anybody can take over.
+    pub fn under(self, hold: Option<Hold>) -> Self {
+        Writer { hold, ..self }
     }
 
     /// Writes rows of one partition. `careful` says that an earlier run may have written some of them.
@@ -300,6 +309,10 @@ impl Writer {
                 Ok(()) => continue,
                 Err(fault) => fault,
             };
+            if fault.kind == Kind::Refused && !fault.is(INVALID) {
+                // What no row is at fault for.
+                return Err(fault);
+            }
             if fault.kind == Kind::Refused {
                 match group.as_slice() {
                     [only] => refused.push(Refusal {
@@ -338,6 +351,9 @@ impl Writer {
 
     /// Sends the statements of some rows in one request.
     async fn send(&self, rows: &[Sent], wanted: &[usize], clock: Clock) -> Result<(), Fault> {
+        if let Some(hold) = &self.hold {
+            hold.check()?;
+        }
         let now = clock.now();
         let bounds = wanted.iter().flat_map(|at| &rows[*at].statements);
         // What has expired meanwhile is gone on both sides, and a time to live of 0 would keep it for ever.
