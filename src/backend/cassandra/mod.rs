@@ -12,6 +12,7 @@ pub mod fault;
 mod holder;
 mod intent;
 mod journal;
+mod known;
 mod lease;
 mod look;
 mod members;
@@ -361,7 +362,7 @@ impl Backend for Cassandra {
     }
 
     async fn known(&mut self, _words: &[String]) -> Result<crate::safety::Known> {
-        Ok(crate::safety::Known::default())
+        self.shown().await
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
