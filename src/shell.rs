@@ -114,7 +114,7 @@ async fn command(cli: &Cli) -> Result<Answer> {
         Some(Ok(answer)) => return Ok(answer),
         Some(Err(error)) => error,
         None => Error::failed("left without waiting any longer for the server")
-            .now("the server rolls back the transaction that was open; what was recorded before it stays, and a statement outside transactions may go on until the server notices")
+            .now("the server rolls back a transaction that was open; what was recorded before it stays, and a statement outside transactions, as all of Cassandra's are, may still take effect")
             .next("the same command, which looks at what is there and continues"),
     };
     error.exit = exit;

@@ -9,7 +9,7 @@ pub mod postgres;
 pub mod tls;
 
 pub use database::Database;
-pub use others::{Blocker, Ending, Holder, LastLine, Leftover, Scene, Waiting};
+pub use others::{Blocker, Ending, Holder, LastLine, Leftover, QUERY_MAX, Scene, Waiting, blocked};
 
 use crate::error::{Error, Exit, Result};
 use crate::gate::{Demand, Doomed, Evidence};

@@ -1,6 +1,14 @@
 //! What kmig tells of other sessions: who holds the lock, who stands in the way, what killed runs left behind.
 
+use crate::error::Error;
 use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Lines of what stands in the way of a reset that are shown.
+const SHOWN: usize = 20;
+
+/// How long the head of a query is that is shown, in characters.
+pub const QUERY_MAX: usize = 300;
 
 /// The executor that holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,7 +66,7 @@ pub struct Scene {
     pub state_seconds: Option<i64>,
     /// What the server waits for in its name, `Lock: relation`.
     pub waits_for: Option<String>,
-    /// The head of the statement that it runs, or ran last.
+    /// The head of the statement that it runs, or ran last; of a lease, of what it is sending by its record.
     pub query: Option<String>,
     /// The last line that its run wrote to the journal.
     pub last: Option<LastLine>,
@@ -184,4 +192,23 @@ impl std::fmt::Display for Blocker {
             write!(f, ": {}", self.query)
         }
     }
+}
+
+/// The error of a reset that would drop what other objects stand on, a line each. Whoever raises it says what is now true.
+pub fn blocked(lines: &BTreeSet<String>) -> Error {
+    let shown: Vec<String> = lines
+        .iter()
+        .take(SHOWN)
+        .map(|line| format!("\n  {line}"))
+        .collect();
+    let mut message = format!(
+        "objects that are not kmig's stand in the way of the reset:{}",
+        shown.concat()
+    );
+    if lines.len() > SHOWN {
+        message += &format!("\n  … and {} more", lines.len() - SHOWN);
+    }
+    Error::failed(message).next(
+        "drop or change these yourself, where they are no longer needed, then kmig reset again",
+    )
 }

@@ -72,7 +72,11 @@ pub async fn run(context: &Context, args: &AdoptArgs) -> Result<Answer> {
         Err(error) if args.dry_run => return Err(error),
         Err(_) if in_motion(&mut database, history.as_ref()).await? => {}
         Err(error) => return Err(error),
-        Ok(_) => {}
+        // A refusal leaves nothing behind, and the lock needs kmig's tables on Cassandra.
+        Ok(adoption) => match wish.look(&mut database, &adoption).await {
+            Err(error) if !in_motion(&mut database, history.as_ref()).await? => return Err(error),
+            _ => {}
+        },
     }
     database
         .lock(wait, &mut |event| context.progress.event(event))

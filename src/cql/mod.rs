@@ -17,6 +17,7 @@ mod parse;
 pub mod proof;
 pub mod schema;
 mod split;
+pub mod stands;
 mod text;
 
 pub use act::{

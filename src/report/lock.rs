@@ -65,7 +65,8 @@ pub fn facts(scene: &Scene) -> Vec<(&'static str, String)> {
         }),
     );
     fact("query", scene.query.clone());
-    if scene.state.is_none() {
+    // What holds a lease has no session that the server could tell of.
+    if scene.state.is_none() && !scene.holder.leases {
         fact(
             "query",
             Some("not to be seen by this role, which is no member of pg_read_all_stats".into()),

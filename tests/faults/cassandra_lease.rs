@@ -272,7 +272,7 @@ fn a_lease_that_is_broken_stops_its_holder() {
     let other = other.env("KMIG_CASSANDRA_LEASE", lease).run();
     expect("the other", other, 0, &[]);
     running.signal("CONT");
-    expect("the first", running.wait(), 0, &[]);
+    expect("the first", running.wait(), 1, &["kmig lock break"]);
     stage.assert_done_once();
 }
 

@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
 
 use super::backend::Backend;
-use super::step::Hold;
 use crate::support::cassandra::Client;
 use crate::support::server::Server;
 
@@ -12,17 +11,22 @@ use crate::support::server::Server;
 pub enum Session {
     /// A psql that was told to stay.
     Postgres(#[expect(dead_code, reason = "it is held")] Psql),
-    /// A connection that does nothing.
+    /// A connection that does nothing more.
     Cassandra(#[expect(dead_code, reason = "it is held")] Client),
 }
 
 impl Session {
     /// Opens it; what its SQL does is done once this returns.
-    pub fn open(backend: Backend, database: &str, app: &str, hold: &Hold) -> Result<Self, String> {
+    pub fn open(backend: Backend, database: &str, app: &str, sql: &str) -> Result<Self, String> {
         match backend.cluster() {
-            None => Psql::open(database, app, &hold.sql).map(Self::Postgres),
-            Some(cluster) if hold.sql.is_empty() => Ok(Self::Cassandra(cluster.client(1, app))),
-            Some(_) => Err("SQL is held on Postgres only".to_owned()),
+            None => Psql::open(database, app, sql).map(Self::Postgres),
+            Some(cluster) => {
+                let mut client = cluster.client(1, app);
+                if !sql.is_empty() {
+                    client.prepare(sql)?;
+                }
+                Ok(Self::Cassandra(client))
+            }
         }
     }
 }

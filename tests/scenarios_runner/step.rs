@@ -152,7 +152,8 @@ pub struct Rename {
     pub to: String,
 }
 
-/// Opens a session that stays: a client of the application, or somebody in the way. `release` ends it. SQL is for Postgres.
+/// Opens a session that stays: a client of the application, or somebody in the way. `release` ends it. On Postgres
+/// it runs the SQL, on Cassandra it prepares it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
@@ -170,10 +171,13 @@ pub struct Hold {
 pub struct Start {
     pub name: String,
     pub run: String,
+    /// The next step comes once it has written a line that holds this. Without this one, there is one for each backend:
+    pub says: Option<String>,
     /// SQL: the next step comes once this answers `t`.
     pub until: Option<String>,
-    /// CQL: the next step comes once this answers a row.
-    pub until_cql: Option<String>,
+    /// CQL: how a statement begins. The next step comes once the server has it; its answer never comes, so kmig waits for
+    /// as long as the statement's `kmig:timeout` says, as it would for a long one. Everything else passes.
+    pub unanswered: Option<String>,
 }
 
 /// Waits for the end of a kmig that was started.

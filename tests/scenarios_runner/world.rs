@@ -10,6 +10,8 @@ use super::backend::Backend;
 use super::session::Session;
 use super::status;
 use super::step::{Case, Edit, OneOrMany, Query, Run, Start, Stop, There, Verb};
+use crate::support::cassandra::Cluster;
+use crate::support::frame_proxy::{At, FrameProxy, Harm};
 use crate::support::kmig::{Kmig, Output, Project, Running, project, words};
 
 /// How long a case waits for what must come about.
@@ -22,8 +24,11 @@ pub struct World {
     project: Project,
     database: String,
     held: BTreeMap<String, Session>,
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<String, Started>,
 }
+
+/// A kmig that runs, and the line that it comes by where that is one of its own.
+type Started = (Running, Option<FrameProxy>);
 
 impl World {
     /// The case's project, and an empty database.
@@ -75,8 +80,8 @@ impl World {
                 .rename(&self.fill(&rename.from), &self.fill(&rename.to)),
             Verb::Add(folder) => self.project.copy(&self.folder.join(folder), ""),
             Verb::Hold(hold) => {
-                let app = self.fill(&hold.app);
-                let session = Session::open(self.backend, &self.database, &app, hold)?;
+                let (app, sql) = (self.fill(&hold.app), self.fill(&hold.sql));
+                let session = Session::open(self.backend, &self.database, &app, &sql)?;
                 self.held.insert(hold.name.clone(), session);
             }
             Verb::Release(name) => {
@@ -124,21 +129,25 @@ impl World {
             .try_for_each(|one| self.judge(run, &one.wait()))
     }
 
-    fn start(&self, start: &Start) -> Result<Running, String> {
-        let until = match self.backend.kind() {
-            Backend::Postgres => start.until.as_deref().ok_or("it has no until")?,
-            _ => start.until_cql.as_deref().ok_or("it has no until_cql")?,
-        };
-        let until = self.fill(until);
-        let mut running = self.kmig(&self.fill(&start.run))?.start();
+    fn start(&self, start: &Start) -> Result<Started, String> {
+        let kmig = self.kmig(&self.fill(&start.run))?;
+        if let Some(text) = &start.says {
+            let mut running = kmig.start();
+            running.await_line(&self.fill(text));
+            return Ok((running, None));
+        }
+        match self.backend.cluster() {
+            None => Ok((self.start_until(kmig, start)?, None)),
+            Some(cluster) => self.start_unanswered(cluster, kmig, start),
+        }
+    }
+
+    fn start_until(&self, kmig: Kmig, start: &Start) -> Result<Running, String> {
+        let until = self.fill(start.until.as_deref().ok_or("it has no until")?);
+        let mut running = kmig.start();
         let since = Instant::now();
         loop {
-            let answer = self.backend.ask(&self.database, &until)?;
-            let so = match self.backend.kind() {
-                Backend::Postgres => answer == "t",
-                _ => !answer.is_empty(),
-            };
-            if so {
+            if self.backend.ask(&self.database, &until)? == "t" {
                 return Ok(running);
             }
             if running.has_ended() {
@@ -150,11 +159,32 @@ impl World {
         }
     }
 
+    fn start_unanswered(
+        &self,
+        cluster: &'static Cluster,
+        kmig: Kmig,
+        start: &Start,
+    ) -> Result<Started, String> {
+        let begin = start.unanswered.as_deref().ok_or("it has no unanswered")?;
+        let line = FrameProxy::beside(cluster);
+        line.harm(At::Statement(self.fill(begin)), Harm::Swallow);
+        let mut running = kmig.env("KMIG_URL", line.url(&self.database)).start();
+        let since = Instant::now();
+        if line.struck_or(|| running.has_ended() || since.elapsed() > PATIENCE) {
+            return Ok((running, Some(line)));
+        }
+        Err(format!("{begin:?} was never sent\n{}", running.kill()))
+    }
+
     fn stop(&mut self, stop: &Stop) -> Result<(), String> {
         let running = self.running.remove(&stop.name);
-        let running = running.ok_or_else(|| format!("nothing runs as {:?}", stop.name))?;
+        let (running, line) = running.ok_or_else(|| format!("nothing runs as {:?}", stop.name))?;
         if let Some(signal) = &stop.signal {
             running.signal(signal);
+        }
+        // It need not wait any longer for what is never answered, and connects again.
+        if let Some(line) = &line {
+            line.cut();
         }
         let output = running.wait();
         if output.code == stop.exit {

@@ -116,13 +116,32 @@ enum Side {
 impl FrameProxy {
     /// Stands before each node of a cluster that was started with `proxied`.
     pub fn start(cluster: &Cluster) -> Self {
+        Self::stand(cluster, |node| cluster.proxy_contact(node))
+    }
+
+    /// Stands beside the only node of any cluster, at a free port of its address: who comes by it stays with it, since a
+    /// driver takes the port that it came by for that of every node. There may be many.
+    #[allow(dead_code, reason = "each binary uses its own share")]
+    pub fn beside(cluster: &Cluster) -> Self {
+        assert_eq!(
+            cluster.size(),
+            1,
+            "nodes would need one port that is free at all"
+        );
+        Self::stand(cluster, |node| {
+            SocketAddr::new(cluster.contact(node).ip(), 0)
+        })
+    }
+
+    fn stand(cluster: &Cluster, at: impl Fn(usize) -> SocketAddr) -> Self {
         let line = Arc::new(Line {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
         let listen = |node| {
-            let (address, target) = (cluster.proxy_contact(node), cluster.contact(node));
-            let listener = TcpListener::bind(address).expect("the proxy listens");
+            let target = cluster.contact(node);
+            let listener = TcpListener::bind(at(node)).expect("the proxy listens");
+            let address = listener.local_addr().expect("its address");
             let line = Arc::clone(&line);
             std::thread::spawn(move || {
                 for client in listener.incoming().map_while(Result::ok) {
@@ -135,9 +154,10 @@ impl FrameProxy {
             });
             address
         };
+        let addresses: Vec<SocketAddr> = (1..=cluster.size()).map(listen).collect();
         Self {
-            addresses: (1..=cluster.size()).map(listen).collect(),
-            url: cluster.url_at(cluster.proxy_contact(1), ""),
+            url: cluster.url_at(addresses[0], ""),
+            addresses,
             line,
         }
     }

@@ -2,13 +2,17 @@
 
 use super::Cassandra;
 use super::fault::{Fault, INVALID};
+use super::intent::Intent;
 use super::journal::{self, Line};
 use super::names::literal;
 use super::seen;
 use super::tables::Own;
-use crate::backend::{Ending, Holder, LastLine, Scene};
+use crate::backend::{Ending, Holder, LastLine, QUERY_MAX, Scene};
 use crate::error::Result;
 use serde_json::json;
+
+/// What a line of the journal is called that says of a run that its lease was taken away.
+const BROKEN: &str = "lock-break";
 
 impl Cassandra {
     /// Who holds the lease, by its row.
@@ -37,9 +41,14 @@ impl Cassandra {
             Some(run) => self.last_line(run).await?,
             None => None,
         };
-        let unfinished = self.rows.values().filter_map(|row| {
+        let query = holder.run.as_deref().and_then(|run| self.sending(run));
+        let unfinished = self.rows.iter().filter_map(|(id, row)| {
             let (_, part, done) = row.progress.columns();
-            Some(format!("{} {}, {done} statements done", row.name, part?))
+            let (subsystem, name) = (&id.subsystem, &row.name);
+            Some(format!(
+                "{subsystem}/{name} {}, {done} statements done",
+                part?
+            ))
         });
         Ok(Some(Scene {
             unfinished: unfinished.collect(),
@@ -48,10 +57,18 @@ impl Cassandra {
             state: None,
             state_seconds: None,
             waits_for: None,
-            query: None,
+            query,
             last,
             waiting: Vec::new(),
         }))
+    }
+
+    /// The head of what a run is sending, by its open intent.
+    fn sending(&self, run: &str) -> Option<String> {
+        let mut intents = self.open.values().filter_map(|text| Intent::read(text));
+        let texts = intents.find(|intent| intent.run == run)?.texts.join("; ");
+        let words: Vec<&str> = texts.split_whitespace().collect();
+        Some(words.join(" ").chars().take(QUERY_MAX).collect())
     }
 
     async fn last_line(&self, run: &str) -> Result<Option<LastLine>> {
@@ -118,6 +135,22 @@ impl Cassandra {
         Ok(Ending::Told)
     }
 
+    /// Whether a person has taken the lease of this run away.
+    pub(super) async fn is_broken(&self) -> Result<bool> {
+        let query = format!(
+            "SELECT kind, detail FROM {} WHERE incarnation = {} ORDER BY at DESC LIMIT 100",
+            self.recorder.names.journal, self.recorder.incarnation
+        );
+        let rows = self.sender.read(&query).await.map_err(Fault::error)?;
+        let run = self.options.run.to_string();
+        let mut lines = rows.iter().filter(|row| row.text("kind") == Some(BROKEN));
+        Ok(lines.any(|row| {
+            let detail = row.text("detail").unwrap_or_default();
+            let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
+            detail["run"] == run
+        }))
+    }
+
     /// Journals that the lease was taken away, without it.
     pub(super) async fn journal_broken(&self, holder: &Holder, reason: Option<&str>) -> Result<()> {
         let detail = json!({
@@ -127,7 +160,7 @@ impl Cassandra {
             "run": holder.run,
         });
         let line = Line {
-            kind: "lock-break",
+            kind: BROKEN,
             detail: Some(detail.to_string()),
             ..Line::default()
         };

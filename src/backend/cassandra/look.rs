@@ -94,9 +94,14 @@ pub fn is_there(object: &Object, schema: &Schema) -> bool {
     }
 }
 
+/// A name as DROP takes it, [`Thing`]s are called so.
+pub fn qualified(keyspace: &str, name: &str) -> String {
+    format!("{}.{}", identifier(keyspace), identifier(name))
+}
+
 /// What DROP takes to drop an object.
 fn things(object: &Object, keyspace: &str, schema: &Schema) -> Vec<Thing> {
-    let qualified = |name: &str| format!("{}.{}", identifier(keyspace), identifier(name));
+    let qualified = |name: &str| qualified(keyspace, name);
     let name = &object.name.name;
     let one = |kind: &str, name: String| Thing {
         class: 0,

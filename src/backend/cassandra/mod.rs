@@ -13,6 +13,7 @@ pub mod fault;
 mod holder;
 mod intent;
 mod journal;
+mod known;
 mod lease;
 mod look;
 mod members;
@@ -365,7 +366,7 @@ impl Backend for Cassandra {
     }
 
     async fn known(&mut self, _words: &[String]) -> Result<crate::safety::Known> {
-        Ok(crate::safety::Known::default())
+        self.shown().await
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {

@@ -64,6 +64,13 @@ impl Cassandra {
             }
             self.options.stop.pause(POLL).await?;
         }
+        if self.is_broken().await? {
+            return Err(Error::failed(
+                "the lease of this run was taken away (kmig lock break), which kmig takes for an order to stop",
+            )
+            .now("this run writes nothing more; what was told as done is recorded")
+            .next("the same command, which continues where it stopped"));
+        }
         tell(Event::Recovered);
         Ok(())
     }

@@ -7,8 +7,9 @@
 use super::fault::{Fault, Kind};
 use super::journal::Line;
 use super::query::How;
-use super::{Cassandra, tables};
-use crate::backend::{Event, Thing};
+use super::{Cassandra, look, schema, tables};
+use crate::backend::{Event, Thing, blocked};
+use crate::cql::stands::standing;
 use crate::error::{Error, Exit, Result};
 use serde_json::json;
 
@@ -39,6 +40,7 @@ impl Cassandra {
             .next("bring the node back or remove it from the ring, then kmig reset"));
         }
         self.until_quiet(tell).await?;
+        self.nothing_stands_on(things).await?;
         let run = self.options.run.to_string();
         let names: Vec<String> = things
             .iter()
@@ -77,6 +79,24 @@ impl Cassandra {
         }
         self.rows.clear();
         Ok(())
+    }
+
+    /// Refuses before the first drop what the server would refuse at one of them, the others being gone by then.
+    async fn nothing_stands_on(&self, things: &[Thing]) -> Result<()> {
+        let keyspace = &self.recorder.names.keyspace;
+        let schema = schema::of(&self.sender, self.sender.coordinator, keyspace, &[]).await?;
+        let goes = |kind: &str, name: &str| {
+            // Behind the name of a function stand its arguments.
+            let (name, arguments) = name.split_at(name.find('(').unwrap_or(name.len()));
+            let name = look::qualified(keyspace, name) + arguments;
+            let mut each = things.iter();
+            each.any(|thing| thing.kind == kind && thing.name == name)
+        };
+        let lines = standing(&schema, goes);
+        match lines.is_empty() {
+            true => Ok(()),
+            false => Err(blocked(&lines).now("nothing was dropped by this run")),
+        }
     }
 
     async fn drop_one(&mut self, thing: &Thing, tell: &mut dyn FnMut(Event)) -> Result<()> {

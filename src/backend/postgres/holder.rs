@@ -4,7 +4,7 @@ use super::Postgres;
 use super::fault::Fault;
 use super::names::{Names, literal};
 use super::query::{alone, rows};
-use crate::backend::{Ending, Holder, LastLine, Scene, Waiting};
+use crate::backend::{Ending, Holder, LastLine, QUERY_MAX, Scene, Waiting};
 use crate::error::Result;
 use crate::machine;
 use crate::run::RunId;
@@ -62,9 +62,6 @@ impl Postgres {
         Err(Fault::from(error).error())
     }
 }
-
-/// How long the head of a query is that is shown.
-const QUERY_MAX: usize = 300;
 
 /// The attempt to take the lock. Its text is how others see who waits.
 pub fn attempt(key: i64) -> String {

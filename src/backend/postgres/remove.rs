@@ -6,7 +6,7 @@ use super::names::literal;
 use super::query::rows;
 use super::script::{Role, Script};
 use super::{Postgres, lock, session};
-use crate::backend::{Event, Thing};
+use crate::backend::{Event, Thing, blocked};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use tokio::time::Instant;
@@ -26,9 +26,6 @@ const ORDER: [&str; 8] = [
 
 /// A schema goes once it is empty.
 const LAST: &str = "schema";
-
-/// Lines of what stands in the way that are shown.
-const SHOWN: usize = 20;
 
 /// Why a try came to nothing.
 enum Refused {
@@ -284,7 +281,7 @@ impl Postgres {
         let found: BTreeSet<String> = found.collect();
         match found.is_empty() {
             true => Ok(()),
-            false => Err(Refused::Error(blocked(found))),
+            false => Err(Refused::Error(blocked(&found).now(NOTHING))),
         }
     }
 
@@ -313,29 +310,11 @@ fn in_the_way(faults: Vec<Fault>) -> Error {
         lines.extend(detail.lines().map(str::to_string));
         server.get_or_insert(fault.server);
     }
-    let mut error = blocked(lines);
+    let mut error = blocked(&lines).now(NOTHING);
     error.server = server.map(|mut server| {
         // Said already, for all of them; and its hint is to use CASCADE.
         (server.detail, server.hint) = (None, None);
         Box::new(server)
     });
     error
-}
-
-fn blocked(lines: BTreeSet<String>) -> Error {
-    let shown: Vec<String> = lines
-        .iter()
-        .take(SHOWN)
-        .map(|line| format!("\n  {line}"))
-        .collect();
-    let mut message = format!(
-        "objects that are not kmig's stand in the way of the reset:{}",
-        shown.concat()
-    );
-    if lines.len() > SHOWN {
-        message += &format!("\n  … and {} more", lines.len() - SHOWN);
-    }
-    Error::failed(message).now(NOTHING).next(
-        "drop or change these yourself, where they are no longer needed, then kmig reset again",
-    )
 }

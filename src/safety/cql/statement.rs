@@ -170,6 +170,15 @@ impl Look<'_> {
         }
     }
 
+    /// Whether two names may mean one table.
+    fn same(&self, one: &Name, other: &Name) -> bool {
+        let keyspace = |name: &Name| name.keyspace.clone().or(self.known.schema.clone());
+        let apart = keyspace(one)
+            .zip(keyspace(other))
+            .is_some_and(|(one, other)| one != other);
+        one.name == other.name && !apart
+    }
+
     /// Whether a query that was seen asks for all columns of a table.
     fn star(&self, table: &Name) -> bool {
         self.known.queries.iter().any(|query| {
@@ -177,7 +186,7 @@ impl Look<'_> {
             let mut selects = script.statements.iter();
             selects.any(|found| match &found.act {
                 Act::Select { table: read } => {
-                    read.name == table.name && cql::selects_all(query, found.span)
+                    self.same(read, table) && cql::selects_all(query, found.span)
                 }
                 _ => false,
             })

@@ -206,6 +206,11 @@ fn what_a_database_shows_decides() {
             "{query}: {found:?}"
         );
     }
+    let of_another = Known {
+        schema: Some("k".into()),
+        ..queries("SELECT * FROM other.t")
+    };
+    assert_eq!(tripped(&[add], &of_another), ["1.0 prepared-select-star?"]);
 }
 
 #[test]

@@ -1,1 +1,1 @@
-create table roles (id int);
+create table roles (id int primary key);

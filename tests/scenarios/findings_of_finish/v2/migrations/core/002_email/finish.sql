@@ -1,1 +1,1 @@
-alter table users drop column old;
+alter table users drop old;

@@ -1,1 +1,1 @@
-alter table users drop column email;
+alter table users drop email;
