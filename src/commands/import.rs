@@ -53,9 +53,20 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         args,
         shard,
     };
-    let done = run.all().await?;
+    let done = run.all().await.map_err(stopped)?;
     let grants = decide::grants(context, &cassandra, &archive, args.grants).await?;
     Ok(told(&archive, &cassandra, &decision, done, grants))
+}
+
+/// What a run that stopped says of the keyspace.
+fn stopped(mut error: Error) -> Error {
+    error.now.get_or_insert_with(|| {
+        "what was imported stays; the files that were being imported are gone on with by the next run".to_string()
+    });
+    error.next.get_or_insert_with(|| {
+        "the same command, which goes on where this one stopped".to_string()
+    });
+    error
 }
 
 /// Reads mapping.toml.

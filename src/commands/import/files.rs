@@ -3,8 +3,8 @@
 use super::decide::{Decided, Decision};
 use super::rejects::Rejects;
 use crate::backend::cassandra::Cassandra;
-use crate::backend::cassandra::cells::Limits;
 use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
+use crate::backend::cassandra::cells::{Hitches, Limits};
 use crate::backup::archive::Archive;
 use crate::backup::manifest::{Deletions, File, Table};
 use crate::backup::table::Part;
@@ -96,7 +96,10 @@ impl Run<'_> {
                 .max_megabytes
                 .map(|megabytes| megabytes * 1_000_000),
         };
-        let way = self.cassandra.way(&self.decision.settings, limits).await?;
+        let tell = |line: String| self.context.progress.say(&line);
+        let hitches = Hitches::new(&tell);
+        let settings = &self.decision.settings;
+        let way = self.cassandra.way(settings, limits, &hitches).await?;
         let pieces = pieces(self.archive, self.decision);
         let mine = pieces.into_iter().enumerate();
         let mine = mine.filter(|(at, _)| at % self.shard.1 == self.shard.0);
@@ -145,7 +148,7 @@ impl Run<'_> {
 
     async fn one(
         &self,
-        way: &Way,
+        way: &Way<'_>,
         piece: Piece<'_>,
         rejects: &RefCell<Rejects>,
         meter: &RefCell<Meter>,
@@ -182,7 +185,7 @@ impl Run<'_> {
             })
         };
         let begin = note("begun", &Loaded::default());
-        self.cassandra.note_import(&begin).await?;
+        self.cassandra.note_import(&begin, way.hitches).await?;
         let job = Job {
             map: decided.map.clone(),
             part: piece.part,
@@ -213,7 +216,8 @@ impl Run<'_> {
         } else {
             "rejects"
         };
-        self.cassandra.note_import(&note(state, &loaded)).await?;
+        let end = note(state, &loaded);
+        self.cassandra.note_import(&end, way.hitches).await?;
         Ok(Outcome::Imported(loaded, deleted))
     }
 

@@ -4,7 +4,7 @@
 use super::lines::{Key, Taker, own_key};
 use super::live::Live;
 use super::{KEPT, Said, Verify, Work};
-use crate::backend::cassandra::cells::Finder;
+use crate::backend::cassandra::cells::{Finder, Hitches};
 use crate::backup::compare::{Clock, Differs, Line, Verdict};
 use crate::backup::mapping::TableMap;
 use crate::backup::table::Shape;
@@ -26,6 +26,7 @@ pub struct Again<'w> {
 pub struct Finding<'w> {
     finder: Finder,
     live: &'w Live<'w>,
+    hitches: &'w Hitches<'w>,
     taker: Taker<'w>,
     all_fit: bool,
     now: &'w Clock,
@@ -66,6 +67,7 @@ impl<'w> Again<'w> {
         Ok(Finding {
             finder: live.source.finder(selection, stop).await?,
             live,
+            hitches: self.verify.hitches,
             taker: Taker::new(map, part, self.work.cut_off),
             all_fit,
             now: &self.work.judge.now,
@@ -109,7 +111,7 @@ impl Finding<'_> {
     /// The replicas do not answer.
     pub async fn row(&self, key: &Key) -> Result<Option<Line>> {
         let turn = self.live.finds.turn().await;
-        let page = self.finder.find(key).await?;
+        let page = self.finder.find(key, self.hitches).await?;
         turn.answered(page.len(), page.bytes());
         if let Some(now) = page.now {
             self.now.saw(now.div_euclid(1_000));

@@ -1,8 +1,9 @@
 //! One file of an export into its table: read, converted and grouped on a thread of its own, sent in many requests.
 
+use super::hitches::Hitches;
 use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
-use super::write::{Clock, Expected, Refusal, Sent, Texts, Writer};
+use super::write::{Clock, Expected, Refusal, Sent, Surroundings, Texts, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::fault::Fault;
 use crate::backend::cassandra::names::identifier;
@@ -32,7 +33,7 @@ const READY: usize = 32;
 
 /// What every file of an import shares.
 #[derive(Clone)]
-pub struct Way {
+pub struct Way<'a> {
     /// The session.
     pub session: Arc<Session>,
     /// The keyspace, unquoted.
@@ -47,6 +48,8 @@ pub struct Way {
     pub in_flight: usize,
     /// How much is asked of the cluster by all files together.
     pub throttle: Arc<Throttle>,
+    /// Told of what makes a request be sent again.
+    pub hitches: &'a Hitches<'a>,
     /// Whether a signal wants the run to end.
     pub stop: Stop,
 }
@@ -104,7 +107,7 @@ enum Item {
     Reject(Rejected),
 }
 
-impl Way {
+impl Way<'_> {
     /// Writes a file. `tell` hears of each request that is done, with its rows; `reject` takes each row that does not fit.
     ///
     /// # Errors
@@ -117,6 +120,7 @@ impl Way {
     ) -> Result<Loaded> {
         let (texts, writer) = self.prepare(&job).await?;
         let careful = job.careful;
+        let table = job.map.target.name.clone();
         let (send, mut ready) = mpsc::channel(READY);
         let (clock, bytes) = (self.clock, self.request_bytes);
         let reading = tokio::task::spawn_blocking(move || read(&job, &texts, clock, bytes, &send));
@@ -146,7 +150,7 @@ impl Way {
                     }
                 },
                 Some((rows, written)) = flying.next() => {
-                    let refusals = written.map_err(|fault| self.failed(fault))?;
+                    let refusals = written.map_err(|fault| self.failed(&table, fault))?;
                     for Refusal { row, reason } in refusals {
                         rejected += 1;
                         reject(Rejected {
@@ -166,14 +170,21 @@ impl Way {
         Ok(Loaded { rejected, ..loaded })
     }
 
-    fn failed(&self, fault: Fault) -> Error {
-        match self.stop.check() {
-            Err(stopped) => stopped,
-            Ok(()) => fault.error(),
+    fn failed(&self, table: &str, fault: Fault) -> Error {
+        if let Err(stopped) = self.stop.check() {
+            return stopped;
         }
+        let mut error = fault.error();
+        error.message = format!(
+            "writing to {}.{table} failed: {}",
+            self.keyspace, error.message
+        );
+        // Whether this one request has taken effect is settled by the next run.
+        error.now = None;
+        error
     }
 
-    async fn prepare(&self, job: &Job) -> Result<(Texts, Writer)> {
+    async fn prepare(&self, job: &Job) -> Result<(Texts, Writer<'_>)> {
         let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
         let table = format!(
             "{}.{}",
@@ -192,7 +203,11 @@ impl Way {
             &columns,
             &texts,
             self.consistency,
-            self.stop.clone(),
+            Surroundings {
+                table: format!("{}.{}", self.keyspace, job.map.target.name),
+                hitches: self.hitches,
+                stop: self.stop.clone(),
+            },
         );
         let writer = writer.await.map_err(Fault::error)?;
         Ok((texts, writer))

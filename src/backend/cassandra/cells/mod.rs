@@ -2,6 +2,7 @@
 
 mod delete;
 mod find;
+mod hitches;
 mod keyspace;
 pub mod load;
 mod look;
@@ -15,6 +16,7 @@ mod token;
 pub mod write;
 
 pub use find::Finder;
+pub use hitches::Hitches;
 pub use look::{Described, Look};
 pub use read::{Fetched, Page, Place, Scan, Trouble, Way};
 pub use select::Selection;
