@@ -7,6 +7,7 @@ mod rejects;
 use super::context::Context;
 use super::engine::lock_wait;
 use crate::backend::cassandra::Cassandra;
+use crate::backend::cassandra::cells::Hitches;
 use crate::backup::archive::Archive;
 use crate::backup::mapping::{File, read};
 use crate::cli::ImportArgs;
@@ -48,9 +49,12 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
     }
     decision.ask(context, &cassandra).await?;
     cassandra.may_claim().await?;
-    decision.agree(&cassandra).await?;
+    let tell = |line: String| context.progress.say(&line);
+    let hitches = Hitches::new(&tell);
+    decision.agree(&cassandra, &hitches).await?;
     let run = Run {
         context,
+        hitches: &hitches,
         cassandra: &cassandra,
         archive: &archive,
         decision: &decision,
@@ -58,9 +62,20 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         shard,
         wait,
     };
-    let done = run.all().await?;
+    let done = run.all().await.map_err(stopped)?;
     let grants = decide::grants(context, &cassandra, &archive, args.grants).await?;
     Ok(told(&archive, &cassandra, &decision, done, grants))
+}
+
+/// What a run that stopped says of the keyspace.
+fn stopped(mut error: Error) -> Error {
+    error.now.get_or_insert_with(|| {
+        "what was imported stays; the files that were being imported are gone on with by the next run".to_string()
+    });
+    error.next.get_or_insert_with(|| {
+        "the same command, which goes on where this one stopped".to_string()
+    });
+    error
 }
 
 /// Reads mapping.toml.

@@ -4,7 +4,7 @@ use super::plan;
 use super::since::{Chain, Gone};
 use crate::backend::Stop;
 use crate::backend::cassandra::cells::{
-    Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
+    Hitches, Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
 };
 use crate::backup::TokenRange;
 use crate::backup::archive::{Output, Shard};
@@ -61,17 +61,19 @@ pub struct Export<'a> {
     pub stop: &'a Stop,
     /// Told of progress.
     pub progress: &'a dyn Fn(Done),
-    /// Told of trouble that passed.
+    /// Told of trouble that may pass.
     pub tell: &'a dyn Fn(String),
 }
 
 /// What the ranges that are read at once share.
-struct Shared {
+struct Shared<'a> {
     done: RefCell<Done>,
     /// The schema's version when the tables were last seen to be as they were planned.
     version: Cell<Uuid>,
     /// Whether one of them has failed: the others end at their next page.
     failed: Cell<bool>,
+    /// Told of pages that are asked for again.
+    hitches: Hitches<'a>,
 }
 
 /// A table that is read.
@@ -118,6 +120,7 @@ impl Export<'_> {
             done: RefCell::new(done),
             version: Cell::new(self.look.schema_version),
             failed: Cell::new(false),
+            hitches: Hitches::new(self.tell),
         };
         let mut running = FuturesUnordered::new();
         let read = async {
@@ -185,7 +188,7 @@ impl Export<'_> {
     }
 
     /// Reads one range into its files and seals it.
-    async fn range(&self, table: &Table<'_>, range: TokenRange, shared: &Shared) -> Result<()> {
+    async fn range(&self, table: &Table<'_>, range: TokenRange, shared: &Shared<'_>) -> Result<()> {
         let mut clock = Clock::default();
         let (mut rows, mut statics) = (None, None);
         for reading in &table.parts {
@@ -220,7 +223,7 @@ impl Export<'_> {
         table: &Table<'_>,
         reading: &Reading,
         range: TokenRange,
-        shared: &Shared,
+        shared: &Shared<'_>,
         clock: &mut Clock,
     ) -> Result<RangeFile> {
         // Read in one go, unless replicas cannot.
@@ -240,7 +243,7 @@ impl Export<'_> {
         reading: &Reading,
         range: TokenRange,
         pieces: &mut Vec<TokenRange>,
-        shared: &Shared,
+        shared: &Shared<'_>,
         clock: &mut Clock,
     ) -> Result<Option<RangeFile>> {
         let (shard, planned) = (self.shard.clone(), table.planned.clone());
@@ -270,7 +273,7 @@ impl Export<'_> {
                 members: &members,
                 throttle: self.throttle,
                 stop: self.stop,
-                tell: self.tell,
+                hitches: &shared.hitches,
             };
             let mut fetched = match self.first(table, reading, &way, pieces, at).await? {
                 Some(fetched) => fetched,

@@ -7,7 +7,7 @@ mod live;
 pub use live::Live;
 
 use crate::backend::Stop;
-use crate::backend::cassandra::cells::{Page, token};
+use crate::backend::cassandra::cells::{Hitches, Page, token};
 use crate::backup::TokenRange;
 use crate::backup::cast::Cast;
 use crate::backup::compare::{
@@ -48,8 +48,8 @@ pub struct Verify<'a> {
     pub partial: bool,
     /// Whether a signal wants the run to end.
     pub stop: &'a Stop,
-    /// Told of trouble that passed.
-    pub tell: &'a dyn Fn(String),
+    /// Told of what makes a request be sent again.
+    pub hitches: &'a Hitches<'a>,
 }
 
 /// One range of a part of a table.
@@ -339,7 +339,7 @@ impl Pages<'_> {
             None => Ok(()),
             Some((live, scan, send)) => {
                 let range = work.piece.range;
-                live.pages(&scan, range, &send, verify.stop, verify.tell)
+                live.pages(&scan, range, &send, verify.stop, verify.hitches)
                     .await
             }
         }

@@ -95,7 +95,7 @@ fn sums(archive: &Archive) -> Vec<(String, Sum, Option<Sum>)> {
 }
 
 /// Requests at which harm is done: a spread of them, all where `KMIG_EVERY_POINT` is set.
-fn points(requests: usize, some: usize) -> Vec<usize> {
+pub fn points(requests: usize, some: usize) -> Vec<usize> {
     let step = match std::env::var_os("KMIG_EVERY_POINT") {
         Some(_) => 1,
         None => requests.div_ceil(some),

@@ -1,16 +1,16 @@
 //! What dies, is damaged or answers late while a keyspace is imported.
 
 use crate::compare::same;
-use crate::imports::{export, target};
+use crate::imports::{export, killed_at, target};
 use crate::space::Space;
 use crate::support::cassandra::{Cluster, Options, available, shared, turn};
 use std::fmt::Write as _;
 use std::fs;
 
-const TABLE: &str = "create table t (p int, c int, s text static, v text, l list<int>, m map<text, int>, primary key (p, c));";
+pub const TABLE: &str = "create table t (p int, c int, s text static, v text, l list<int>, m map<text, int>, primary key (p, c));";
 
 /// Rows enough for many requests: some with lists, some that expire.
-fn fill(space: &Space<'_>, partitions: usize) {
+pub fn fill(space: &Space<'_>, partitions: usize) {
     space.cql(TABLE);
     for p in 0..partitions {
         let mut text = String::new();
@@ -101,25 +101,8 @@ fn an_import_that_is_killed_goes_on_and_doubles_no_list() {
     fill(&source, 40);
     let keyspace = target(shared(), TABLE);
     export(&source, &keyspace, "ex");
-    let mut killed = 0;
-    for round in 0..8 {
-        let mut running = keyspace.kmig("kmig import ex --in-flight 1").start();
-        // Killed at another moment each time; where it has begun to write is told by the rows.
-        let wanted = round * 90;
-        while !running.has_ended() {
-            let rows = keyspace.cql("select count(*) from t");
-            if rows.parse::<usize>().expect("a count") >= wanted {
-                break;
-            }
-        }
-        let ended = running.has_ended();
-        let output = running.kill();
-        if ended {
-            assert_eq!(output.code, 0, "{output}");
-            break;
-        }
-        killed += 1;
-    }
+    let moments = (0..8).map(|round| round * 90);
+    let killed = killed_at(&keyspace, "kmig import ex --in-flight 1", moments);
     assert!(killed > 0, "it was never killed");
     keyspace.says("kmig import ex", 0, &["Imported"]);
     same(&keyspace, "ex", true);

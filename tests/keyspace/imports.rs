@@ -30,6 +30,30 @@ pub fn export(source: &Space<'_>, target: &Space<'_>, folder: &str) {
     );
 }
 
+/// Kills an import with `kill -9` again and again, each time once table `t` has so many rows; how often it had not ended by
+/// itself before.
+pub fn killed_at(keyspace: &Space<'_>, line: &str, rows: impl IntoIterator<Item = usize>) -> usize {
+    let mut killed = 0;
+    for wanted in rows {
+        let mut running = keyspace.kmig(line).start();
+        // How far it is, is told by the rows.
+        while !running.has_ended() {
+            let there = keyspace.cql("select count(*) from t");
+            if there.parse::<usize>().expect("a count") >= wanted {
+                break;
+            }
+        }
+        let ended = running.has_ended();
+        let output = running.kill();
+        if ended {
+            assert_eq!(output.code, 0, "{output}");
+            break;
+        }
+        killed += 1;
+    }
+    killed
+}
+
 /// A keyspace with one table and some rows, exported, and an empty keyspace with another table.
 fn pair<'a>(cluster: &'a Cluster, from: &str, rows: &str, to: &str) -> Space<'a> {
     let source = Space::new(cluster);

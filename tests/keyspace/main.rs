@@ -17,6 +17,7 @@ mod kinds;
 mod random;
 mod readers;
 mod reshape;
+mod ring;
 mod sources;
 mod space;
 mod tables;

@@ -1,7 +1,7 @@
 //! An export that DuckDB and Spark reshape on its way, as docs/reshape.md shows it, and what is refused of such files.
 
 use crate::compare::same;
-use crate::imports::{export, target};
+use crate::imports::{export, killed_at, target};
 use crate::readers::python;
 use crate::space::Space;
 use crate::support::cassandra::{available, shared};
@@ -497,23 +497,8 @@ fn an_import_of_a_reshaped_folder_that_is_killed_goes_on() {
     sql += "copy (select i id, 'static ' || i s, 1700000000000000 + i s__wt from range(5) r (i)) to 'out/t.static/0.parquet'";
     duckdb(&new, &python, &sql);
     new.says("kmig reseal out --from ex", 0, &["Sealed out: 5400 rows"]);
-    let mut killed = 0;
-    for round in 0..5 {
-        let mut running = new.kmig("kmig import out --in-flight 1").start();
-        while !running.has_ended() {
-            let rows = new.cql("select count(*) from t");
-            if rows.parse::<usize>().expect("a count") >= 500 + round * 1200 {
-                break;
-            }
-        }
-        let ended = running.has_ended();
-        let output = running.kill();
-        if ended {
-            assert_eq!(output.code, 0, "{output}");
-            break;
-        }
-        killed += 1;
-    }
+    let moments = (0..5).map(|round| 500 + round * 1200);
+    let killed = killed_at(&new, "kmig import out --in-flight 1", moments);
     assert!(killed > 1, "it was killed {killed} times");
     let told = new.says("kmig import out", 0, &["imported before"]);
     assert!(!told.stdout.contains(" 7 files"), "{told}");

@@ -58,6 +58,15 @@ impl Fault {
         matches!(self.kind, Kind::InDoubt | Kind::Busy)
     }
 
+    /// Its code and message, to stand in the middle of a line.
+    pub fn brief(&self) -> String {
+        let message = self.message.trim_end_matches('.');
+        match self.code {
+            Some(code) => format!("{}, {message}", shown(code)),
+            None => message.to_string(),
+        }
+    }
+
     /// The error that a person sees, without a place.
     pub fn error(self) -> Error {
         let lost = self.lost;

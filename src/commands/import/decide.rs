@@ -1,6 +1,7 @@
 //! What an import will do, decided before the first row: mapping, preflight, markers, and the questions.
 
 use crate::backend::cassandra::Cassandra;
+use crate::backend::cassandra::cells::Hitches;
 use crate::backup::archive::Archive;
 use crate::backup::kind::Types;
 use crate::backup::mapping::{self, File, Mapping, TableMap};
@@ -205,7 +206,7 @@ impl Decision {
     ///
     /// # Errors
     /// One has: 6. The replicas do not answer.
-    pub async fn agree(&self, cassandra: &Cassandra) -> Result<()> {
+    pub async fn agree(&self, cassandra: &Cassandra, hitches: &Hitches<'_>) -> Result<()> {
         let run = cassandra.run();
         let kept = |table: &&Decided| {
             let name = &table.map.target.name;
@@ -222,7 +223,7 @@ impl Decision {
             return Ok(());
         }
         let line = json!({ "state": "decided", "run": run, "markers": markers });
-        cassandra.note_import(&line).await?;
+        cassandra.note_import(&line, hitches).await?;
         let now = cassandra.imports().await?;
         match disagreement(&self.imports, &now, &run, &self.tables) {
             Some((table, other)) => Err(undecided(&table, other)),

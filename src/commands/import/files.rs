@@ -3,8 +3,8 @@
 use super::decide::{Decided, Decision, noted};
 use super::rejects::Rejects;
 use crate::backend::cassandra::Cassandra;
-use crate::backend::cassandra::cells::Limits;
 use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
+use crate::backend::cassandra::cells::{Hitches, Limits};
 use crate::backend::cassandra::claim::{Claim, Held, Taken};
 use crate::backup::archive::Archive;
 use crate::backup::manifest::{Deletions, File, Table};
@@ -33,6 +33,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 pub struct Run<'a> {
     /// The command's surroundings.
     pub context: &'a Context,
+    /// Told of what makes a request be sent again.
+    pub hitches: &'a Hitches<'a>,
     /// The keyspace.
     pub cassandra: &'a Cassandra,
     /// The folder.
@@ -101,7 +103,8 @@ impl Run<'_> {
                 .max_megabytes
                 .map(|megabytes| megabytes * 1_000_000),
         };
-        let way = self.cassandra.way(&self.decision.settings, limits).await?;
+        let settings = &self.decision.settings;
+        let way = self.cassandra.way(settings, limits, self.hitches).await?;
         let pieces = pieces(self.archive, self.decision);
         let mine = pieces.into_iter().enumerate();
         let mine = mine.filter(|(at, _)| at % self.shard.1 == self.shard.0);
@@ -161,7 +164,7 @@ impl Run<'_> {
     /// Imports a file, unless it is done or another run has it: `after` says that this one is waited for, and how long.
     async fn one<'b>(
         &self,
-        way: &Way,
+        way: &Way<'_>,
         piece: Piece<'b>,
         after: Option<(Held, Duration)>,
         rejects: &RefCell<Rejects>,
@@ -229,7 +232,7 @@ impl Run<'_> {
             })
         };
         let begin = note("begun", &Loaded::default());
-        self.cassandra.note_import(&begin).await?;
+        self.cassandra.note_import(&begin, way.hitches).await?;
         let job = Job {
             map: decided.map.clone(),
             part: piece.part,
@@ -268,13 +271,20 @@ impl Run<'_> {
         } else {
             "rejects"
         };
-        self.cassandra.note_import(&note(state, &loaded)).await?;
+        let end = note(state, &loaded);
+        self.cassandra.note_import(&end, way.hitches).await?;
         self.give_back(claim).await;
         Ok(Outcome::Imported(loaded, deleted))
     }
 
     /// Why a file could not be written, where more is known of it than the server said.
-    async fn explained(&self, error: Error, way: &Way, piece: &Piece<'_>, claim: &Claim) -> Error {
+    async fn explained(
+        &self,
+        error: Error,
+        way: &Way<'_>,
+        piece: &Piece<'_>,
+        claim: &Claim,
+    ) -> Error {
         if claim.hold().is_lost() {
             return taken_over(piece.file);
         }

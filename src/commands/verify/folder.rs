@@ -1,6 +1,7 @@
 //! A folder of an export beside the keyspace of the url.
 
 use super::all;
+use crate::backend::cassandra::cells::Hitches;
 use crate::backup::archive::Archive;
 use crate::backup::mapping::{File, TableMap};
 use crate::cli::VerifyArgs;
@@ -35,13 +36,15 @@ pub async fn run(
     let ranges = args.parallel.into();
     let changes = archive.manifest.since.is_some();
     let reshaped = archive.manifest.reshaped.is_some();
+    let tell = |text: String| context.progress.say(&text);
+    let hitches = Hitches::new(&tell);
     let verify = Verify {
         target: Live::new(&source, &look, &level, name, ranges, args.max_rows),
         source: None,
         tells: tells_elements(look.oldest),
         partial: changes || reshaped,
         stop: &context.stop,
-        tell: &|text: String| context.progress.say(&text),
+        hitches: &hitches,
     };
     let pieces = pieces(&archive, &maps.tables)?.into_iter().enumerate();
     let pieces: Vec<_> = pieces

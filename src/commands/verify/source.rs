@@ -1,7 +1,7 @@
 //! Another keyspace beside the one of the url, as both are at the moment.
 
 use super::all;
-use crate::backend::cassandra::cells::{Look, Source};
+use crate::backend::cassandra::cells::{Hitches, Look, Source};
 use crate::backup::mapping::{File, Mapping, TableMap};
 use crate::backup::table::Shape;
 use crate::cli::VerifyArgs;
@@ -90,13 +90,15 @@ pub async fn run(
             args.max_rows,
         )
     };
+    let tell = |text: String| context.progress.say(&text);
+    let hitches = Hitches::new(&tell);
     let verify = Verify {
         target: live(&new, &new_look, &names.1),
         source: Some(live(&old, &old_look, &names.0)),
         tells: tells_elements(old_look.oldest.min(new_look.oldest)),
         partial: false,
         stop: &context.stop,
-        tell: &|text: String| context.progress.say(&text),
+        hitches: &hitches,
     };
     let pieces = pieces(&maps, (&old_look, &new_look), shard, args.parallel.into());
     let copying = Copying::new(&context.progress, "compared", "ranges");

@@ -4,7 +4,7 @@
 use super::lines::{Key, row_of, saw};
 use super::live::Live;
 use super::{KEPT, Said, Verify, Work};
-use crate::backend::cassandra::cells::Finder;
+use crate::backend::cassandra::cells::{Finder, Hitches};
 use crate::backup::compare::{Clock, Differs, Verdict};
 use crate::backup::convert::{Converted, Converter};
 use crate::backup::mapping::TableMap;
@@ -28,6 +28,7 @@ pub struct Finding<'w> {
     finder: Finder,
     live: &'w Live<'w>,
     converter: Converter<'w>,
+    hitches: &'w Hitches<'w>,
     all_fit: bool,
     now: &'w Clock,
 }
@@ -68,6 +69,7 @@ impl<'w> Again<'w> {
             finder: live.source.finder(selection, stop).await?,
             live,
             converter: Converter::new(map, part, self.work.cut_off),
+            hitches: self.verify.hitches,
             all_fit,
             now: &self.work.judge.now,
         })
@@ -110,7 +112,7 @@ impl Finding<'_> {
     /// The replicas do not answer.
     pub async fn row(&self, key: &Key) -> Result<Option<Converted<'static>>> {
         let turn = self.live.finds.turn().await;
-        let page = self.finder.find(key).await?;
+        let page = self.finder.find(key, self.hitches).await?;
         turn.answered(page.len(), page.bytes());
         saw(self.now, &page);
         let mut found = None;

@@ -3,7 +3,7 @@
 use super::LOOKED_UP;
 use crate::backend::Stop;
 use crate::backend::cassandra::cells::{
-    Limits, Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
+    Hitches, Limits, Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
 };
 use crate::backup::TokenRange;
 use crate::backup::table::{Part, Shape};
@@ -86,7 +86,7 @@ impl<'a> Live<'a> {
         range: TokenRange,
         send: &mpsc::Sender<Page>,
         stop: &Stop,
-        tell: &dyn Fn(String),
+        hitches: &Hitches<'_>,
     ) -> Result<()> {
         let mut members = self.look.members.clone();
         if let Some(owner) = self.look.ring.owner(&range) {
@@ -100,7 +100,7 @@ impl<'a> Live<'a> {
                 members: &members,
                 throttle: &self.scans,
                 stop,
-                tell,
+                hitches,
             };
             let mut any = false;
             let mut fetched = scan.first(&way).await;

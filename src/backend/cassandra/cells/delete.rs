@@ -93,7 +93,7 @@ fn statement(
     Ok(Some(Statement { text, values }))
 }
 
-impl Way {
+impl Way<'_> {
     /// Deletes what is gone; how much that was.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Way {
                     made
                 }
             };
-            flying.push(self.settled(known, values));
+            flying.push(self.settled(&map.target.name, known, values));
             count += 1;
             if flying.len() >= self.in_flight
                 && let Some(done) = flying.next().await
@@ -133,7 +133,12 @@ impl Way {
     }
 
     /// Sends a deletion until it is taken: the second time it deletes nothing more.
-    async fn settled(&self, statement: PreparedStatement, values: Vec<Vec<u8>>) -> Result<()> {
+    async fn settled(
+        &self,
+        table: &str,
+        statement: PreparedStatement,
+        values: Vec<Vec<u8>>,
+    ) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(20);
         loop {
@@ -146,6 +151,8 @@ impl Way {
             if fault.kind == Kind::Refused || Instant::now() >= deadline {
                 return Err(fault.error());
             }
+            let what = format!("deleting from {}.{table}", self.keyspace);
+            self.hitches.met(&what, &fault.brief(), deadline);
             sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }

@@ -2,6 +2,7 @@
 
 use super::super::fault::{Fault, Kind};
 use super::super::names::identifier;
+use super::hitches::Hitches;
 use super::page::Page;
 use super::raw::Key;
 use super::{Selection, Source};
@@ -54,11 +55,12 @@ impl Source {
 }
 
 impl Finder {
-    /// The row of a key, on a page of its own; an empty page where it is not there.
+    /// The row of a key, on a page of its own; an empty page where it is not there. `hitches` is told of what makes it be
+    /// asked for again.
     ///
     /// # Errors
     /// The replicas do not answer.
-    pub async fn find(&self, key: &[Vec<u8>]) -> Result<Page> {
+    pub async fn find(&self, key: &[Vec<u8>], hitches: &Hitches<'_>) -> Result<Page> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(20);
         let answer = loop {
@@ -71,6 +73,8 @@ impl Finder {
                     if fault.kind == Kind::Refused || Instant::now() >= deadline {
                         return Err(fault.error());
                     }
+                    let what = format!("reading {}", self.selection.table);
+                    hitches.met(&what, &fault.brief(), deadline);
                 }
             }
             sleep(pause.mul_f64(0.5 + fastrand::f64())).await;

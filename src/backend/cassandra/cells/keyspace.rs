@@ -1,5 +1,6 @@
 //! The keyspace that an import writes to: its schema, its settings, and what kmig has noted there of imports.
 
+use super::hitches::Hitches;
 use super::load::Way;
 use super::throttle::{Limits, Throttle};
 use super::write::Clock;
@@ -209,11 +210,11 @@ impl Cassandra {
     }
 
     /// Notes something of an import, through another member where the coordinator has died meanwhile. A line that comes
-    /// twice says nothing new.
+    /// twice says nothing new. `hitches` is told of what makes it be noted again.
     ///
     /// # Errors
     /// The replicas do not answer.
-    pub async fn note_import(&self, detail: &Value) -> Result<()> {
+    pub async fn note_import(&self, detail: &Value, hitches: &Hitches<'_>) -> Result<()> {
         let line = Line {
             kind: IMPORT,
             detail: Some(detail.to_string()),
@@ -232,6 +233,7 @@ impl Cassandra {
             if Instant::now() >= deadline {
                 return Err(error);
             }
+            hitches.met("noting how far the import is", &error.message, deadline);
             sleep(Duration::from_millis(200)).await;
         }
     }
@@ -244,11 +246,16 @@ impl Cassandra {
         clocks::clock(&self.sender).await
     }
 
-    /// How rows are written to this keyspace.
+    /// How rows are written to this keyspace. `hitches` is told of what makes a request be sent again.
     ///
     /// # Errors
     /// The coordinator does not answer.
-    pub async fn way(&self, settings: &BTreeMap<String, String>, limits: Limits) -> Result<Way> {
+    pub async fn way<'a>(
+        &self,
+        settings: &BTreeMap<String, String>,
+        limits: Limits,
+        hitches: &'a Hitches<'a>,
+    ) -> Result<Way<'a>> {
         let told = self.now().await? / 1_000;
         Ok(Way {
             session: self.sender.session.clone(),
@@ -263,6 +270,7 @@ impl Cassandra {
             request_bytes: REQUEST_BYTES.min(mutation_max(settings) / 2),
             in_flight: limits.at_once,
             throttle: Arc::new(Throttle::new(limits)),
+            hitches,
             stop: self.stop(),
         })
     }

@@ -1,8 +1,9 @@
 //! One file of an export into its table: read, converted and grouped on a thread of its own, sent in many requests.
 
+use super::hitches::Hitches;
 use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
-use super::write::{Clock, Expected, Refusal, Sent, Texts, Writer};
+use super::write::{Clock, Expected, Refusal, Sent, Surroundings, Texts, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;
@@ -37,7 +38,7 @@ const READY: usize = 32;
 
 /// What every file of an import shares.
 #[derive(Clone)]
-pub struct Way {
+pub struct Way<'a> {
     /// The session.
     pub session: Arc<Session>,
     /// Asks what the schema is.
@@ -54,6 +55,8 @@ pub struct Way {
     pub in_flight: usize,
     /// How much is asked of the cluster by all files together.
     pub throttle: Arc<Throttle>,
+    /// Told of what makes a request be sent again.
+    pub hitches: &'a Hitches<'a>,
     /// Whether a signal wants the run to end.
     pub stop: Stop,
 }
@@ -115,7 +118,7 @@ enum Item {
     Reject(Rejected),
 }
 
-impl Way {
+impl Way<'_> {
     /// Writes a file. `tell` hears of each request that is done, with its rows; `reject` takes each row that does not fit.
     ///
     /// # Errors
@@ -128,7 +131,8 @@ impl Way {
     ) -> Result<Loaded> {
         let (texts, writer) = self.prepare(&job).await?;
         let careful = job.careful;
-        let (map, table) = (job.map.clone(), job.table.clone());
+        let (map, before) = (job.map.clone(), job.table.clone());
+        let table = job.map.target.name.clone();
         let (send, mut ready) = mpsc::channel(READY);
         let (clock, bytes) = (self.clock, self.request_bytes);
         let reading = tokio::task::spawn_blocking(move || read(&job, &texts, clock, bytes, &send));
@@ -158,10 +162,10 @@ impl Way {
                     }
                 },
                 Some((rows, written)) = flying.next() => {
-                    let refusals = written.map_err(|fault| self.failed(fault))?;
-                    if let (false, Some(table)) = (refusals.is_empty(), &table) {
+                    let refusals = written.map_err(|fault| self.failed(&table, fault))?;
+                    if let (false, Some(before)) = (refusals.is_empty(), &before) {
                         // Then it is no row that does not fit.
-                        self.unaltered(&map, table).await?;
+                        self.unaltered(&map, before).await?;
                     }
                     for Refusal { row, reason } in refusals {
                         rejected += 1;
@@ -205,14 +209,21 @@ impl Way {
         }
     }
 
-    fn failed(&self, fault: Fault) -> Error {
-        match self.stop.check() {
-            Err(stopped) => stopped,
-            Ok(()) => fault.error(),
+    fn failed(&self, table: &str, fault: Fault) -> Error {
+        if let Err(stopped) = self.stop.check() {
+            return stopped;
         }
+        let mut error = fault.error();
+        error.message = format!(
+            "writing to {}.{table} failed: {}",
+            self.keyspace, error.message
+        );
+        // Whether this one request has taken effect is settled by the next run.
+        error.now = None;
+        error
     }
 
-    async fn prepare(&self, job: &Job) -> Result<(Texts, Writer)> {
+    async fn prepare(&self, job: &Job) -> Result<(Texts, Writer<'_>)> {
         let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
         let table = format!(
             "{}.{}",
@@ -231,7 +242,11 @@ impl Way {
             &columns,
             &texts,
             self.consistency,
-            self.stop.clone(),
+            Surroundings {
+                table: format!("{}.{}", self.keyspace, job.map.target.name),
+                hitches: self.hitches,
+                stop: self.stop.clone(),
+            },
         );
         let writer = writer.await.map_err(Fault::error)?.under(job.hold.clone());
         Ok((texts, writer))

@@ -2,6 +2,7 @@
 
 mod delete;
 mod find;
+mod hitches;
 mod keyspace;
 pub mod load;
 mod look;
@@ -16,6 +17,7 @@ mod token;
 pub mod write;
 
 pub use find::Finder;
+pub use hitches::Hitches;
 pub use look::{Described, Look};
 pub use page::Page;
 pub use read::{Fetched, Place, Scan, Trouble, Way};

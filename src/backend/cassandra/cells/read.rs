@@ -2,6 +2,7 @@
 
 use super::super::fault::{Fault, Kind, UNAUTHORIZED};
 use super::Source;
+use super::hitches::Hitches;
 use super::page::Page;
 use super::select::Selection;
 use super::throttle::Throttle;
@@ -35,6 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a page of one row may fail on the replicas before the range is cut.
 const FAILURES: usize = 3;
+
+/// How long a replica may be silent before the others take it for down, and say so: that one row times out for less than
+/// this says nothing of how much there is to read.
+const SILENT: Duration = Duration::from_secs(30);
 
 /// The code of a request that the coordinator timed out on, and of one that replicas failed: too many tombstones are one.
 const READ_TIMEOUT: i32 = 0x1200;
@@ -83,8 +88,8 @@ pub struct Way<'a> {
     pub throttle: &'a Throttle,
     /// Whether a signal wants the run to end.
     pub stop: &'a Stop,
-    /// Told of what made a page be asked for again.
-    pub tell: &'a dyn Fn(String),
+    /// Told of what makes a page be asked for again.
+    pub hitches: &'a Hitches<'a>,
 }
 
 impl Source {
@@ -139,7 +144,8 @@ impl Scan {
     /// # Errors
     /// See [`Trouble`].
     pub async fn page(&self, way: &Way<'_>, Place(at): Place) -> Result<Fetched, Trouble> {
-        let deadline = Instant::now() + PATIENCE;
+        let began = Instant::now();
+        let deadline = began + PATIENCE;
         let mut pause = Duration::from_millis(50);
         let mut failures = 0;
         let mut tries = 0;
@@ -196,7 +202,8 @@ impl Scan {
                 let fewer = (rows / 4).max(1);
                 self.rows.store(fewer, Ordering::Relaxed);
                 failures += usize::from(rows == 1);
-                if failures >= FAILURES {
+                let silent = fault.is(READ_TIMEOUT) && began.elapsed() < SILENT;
+                if failures >= FAILURES && !silent {
                     return Err(Trouble::TooMuch(fault.error()));
                 }
             }
@@ -205,11 +212,10 @@ impl Scan {
                     "what is sealed stays; the range that was being read is read again",
                 )));
             }
-            if tries == 0 && !too_much {
-                (way.tell)(format!(
-                    "a page did not come: {}; asking again",
-                    fault.message
-                ));
+            // Where replicas have too many tombstones to read, fewer rows at once mostly do.
+            if !fault.is(READ_FAILURE) {
+                let what = format!("reading {}", self.selection.table);
+                way.hitches.met(&what, &fault.brief(), deadline);
             }
             tries += 1;
             sleep(pause.mul_f64(0.5 + fastrand::f64())).await;

@@ -17,6 +17,8 @@ pub struct Selection {
     pub part: Part,
     /// Whether a row without a clustering key stands for a partition that has static values only.
     pub skips_bare: bool,
+    /// Of which table, as people write it: `keyspace.table`.
+    pub table: String,
     /// The statement.
     pub text: String,
 }
@@ -87,6 +89,7 @@ impl Selection {
             element_times,
             part,
             skips_bare: part == Part::Rows && shape.has_statics(),
+            table: format!("{keyspace}.{}", shape.name),
             text,
         }
     }

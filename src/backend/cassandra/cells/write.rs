@@ -4,6 +4,7 @@
 //! became of such a row is looked up before it is sent once more (traps C11): absent → written, equal → done, different →
 //! rejected.
 
+use super::hitches::Hitches;
 use super::raw::Key;
 use super::statements::{Bound, Columns, Slot, Text};
 use crate::backend::Stop;
@@ -111,8 +112,27 @@ enum Found {
     Different,
 }
 
+/// Who is told of a writer's trouble, and who ends it.
+#[derive(Clone)]
+pub struct Surroundings<'a> {
+    /// The table, as people write it: `keyspace.table`.
+    pub table: String,
+    /// Told of what makes a request be sent again.
+    pub hitches: &'a Hitches<'a>,
+    /// Whether a signal wants the run to end.
+    pub stop: Stop,
+}
+
+impl Surroundings<'_> {
+    /// A request failed, and is sent again.
+    fn met(&self, doing: &str, fault: &Fault, until: Instant) {
+        let what = format!("{doing} {}", self.table);
+        self.hitches.met(&what, &fault.brief(), until);
+    }
+}
+
 /// Writes the rows of one part of a table.
-pub struct Writer {
+pub struct Writer<'a> {
     session: Arc<Session>,
     insert: Option<PreparedStatement>,
     update: Option<PreparedStatement>,
@@ -123,7 +143,7 @@ pub struct Writer {
     counts: bool,
     /// What is left of the claim on the file.
     hold: Option<Hold>,
-    stop: Stop,
+    around: Surroundings<'a>,
 }
 
 /// A statement with its values at one second, for the driver.
@@ -169,7 +189,7 @@ impl SerializeRow for Values<'_> {
     }
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
     /// Prepares the statements of a table's part.
     ///
     /// # Errors
@@ -179,7 +199,7 @@ impl Writer {
         columns: &Columns<'_>,
         texts: &Texts,
         consistency: Consistency,
-        stop: Stop,
+        around: Surroundings<'a>,
     ) -> Result<Self, Fault> {
         let prepare = async |text: &Text| {
             let deadline = Instant::now() + PATIENCE;
@@ -188,10 +208,11 @@ impl Writer {
                     Ok(prepared) => break prepared,
                     Err(error) => Fault::from(error),
                 };
-                let over = Instant::now() >= deadline || stop.check().is_err();
+                let over = Instant::now() >= deadline || around.stop.check().is_err();
                 if fault.kind == Kind::Refused || over {
                     return Err(fault);
                 }
+                around.met("preparing to write to", &fault, deadline);
                 tokio::time::sleep(Duration::from_millis(200)).await;
             };
             prepared.set_consistency(consistency);
@@ -207,7 +228,7 @@ impl Writer {
             counts: texts.counts,
             hold: None,
             session: session.clone(),
-            stop: stop.clone(),
+            around: around.clone(),
         };
         if let Some(text) = &texts.insert {
             writer.insert = Some(prepare(text).await?);
@@ -327,9 +348,10 @@ impl Writer {
                 }
                 continue;
             }
-            if Instant::now() >= deadline || self.stop.check().is_err() {
+            if Instant::now() >= deadline || self.around.stop.check().is_err() {
                 return Err(fault);
             }
+            self.around.met("writing to", &fault, deadline);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(Duration::from_secs(2));
             let mut again = Vec::new();
@@ -417,10 +439,11 @@ impl Writer {
                 Ok(answer) => break answer,
                 Err(error) => {
                     let fault = Fault::from(error);
-                    let over = Instant::now() >= deadline || self.stop.check().is_err();
+                    let over = Instant::now() >= deadline || self.around.stop.check().is_err();
                     if fault.kind == Kind::Refused || over {
                         return Err(fault);
                     }
+                    self.around.met("looking up what is in", &fault, deadline);
                 }
             }
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;

@@ -22,6 +22,14 @@ fn a_place_is_found_in_what_was_sent() {
 }
 
 #[test]
+fn code_and_message_stand_in_the_middle_of_a_line() {
+    let mut fault = Fault::silent(Kind::InDoubt, &"Operation timed out.");
+    assert_eq!(fault.brief(), "Operation timed out");
+    fault.code = Some(0x1100);
+    assert_eq!(fault.brief(), "1100 (write timeout), Operation timed out");
+}
+
+#[test]
 fn only_a_no_of_the_server_is_a_no() {
     for (error, wanted) in [
         (DbError::SyntaxError, Kind::Refused),
