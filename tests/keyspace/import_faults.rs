@@ -1,8 +1,10 @@
 //! What dies, is damaged or answers late while a keyspace is imported.
 
 use crate::compare::same;
+use crate::export_faults::{by_proxy, stage};
 use crate::imports::{export, killed_at, target};
 use crate::space::Space;
+use crate::support::case::expect;
 use crate::support::cassandra::{Cluster, Options, available, shared, turn};
 use std::fmt::Write as _;
 use std::fs;
@@ -105,6 +107,33 @@ fn an_import_that_is_killed_goes_on_and_doubles_no_list() {
     let killed = killed_at(&keyspace, "kmig import ex --in-flight 1", moments);
     assert!(killed > 0, "it was never killed");
     keyspace.says("kmig import ex", 0, &["Imported"]);
+    same(&keyspace, "ex", true);
+    keyspace.says("kmig verify ex", 0, &["are equal"]);
+}
+
+#[test]
+fn a_server_that_is_overloaded_gets_every_row_in_the_end() {
+    let Some((stage, _turn)) = stage() else {
+        return;
+    };
+    let source = Space::new(&stage.cluster);
+    let table = "create table t (p int primary key, v text, m map<text, int>);";
+    source.cql(table);
+    for p in 0..300 {
+        source.cql(&format!(
+            "insert into t (p, v, m) values ({p}, 'v', {{'a': {p}}}) using timestamp {}",
+            100 + p
+        ));
+    }
+    let keyspace = target(&stage.cluster, table);
+    export(&source, &keyspace, "ex");
+    stage.proxy.overload(100);
+    let output = by_proxy(stage, &keyspace, "kmig import ex").run();
+    let told = ["1001 (overloaded)", "trying again for", "Imported"];
+    let output = expect("overloaded", output, 0, &told);
+    let lines = output.to_string().matches("trying again for").count();
+    assert_eq!(lines, 1, "told for each request: {output}");
+    assert_eq!(stage.proxy.overloaded(), 0, "not all answers were turned");
     same(&keyspace, "ex", true);
     keyspace.says("kmig verify ex", 0, &["are equal"]);
 }

@@ -245,6 +245,7 @@ impl Way<'_> {
             Surroundings {
                 table: format!("{}.{}", self.keyspace, job.map.target.name),
                 hitches: self.hitches,
+                throttle: &self.throttle,
                 stop: self.stop.clone(),
             },
         );

@@ -108,6 +108,11 @@ impl Throttle {
         rows.max(1)
     }
 
+    /// The server had no time for a request, or nobody knows whether it had; it is sent again in the same turn.
+    pub fn refused(&self) {
+        self.state().refused(Instant::now());
+    }
+
     /// How many requests may be under way at the moment.
     pub fn allowed(&self) -> usize {
         self.state().allowed.max(1.0) as usize
@@ -124,7 +129,7 @@ impl Turn<'_> {
 
     /// The server had no time for it.
     pub fn refused(self) {
-        self.throttle.state().refused(Instant::now());
+        self.throttle.refused();
     }
 }
 

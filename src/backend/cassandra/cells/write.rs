@@ -7,6 +7,7 @@
 use super::hitches::Hitches;
 use super::raw::Key;
 use super::statements::{Bound, Columns, Slot, Text};
+use super::throttle::Throttle;
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::{Fault, INVALID, Kind};
@@ -119,6 +120,8 @@ pub struct Surroundings<'a> {
     pub table: String,
     /// Told of what makes a request be sent again.
     pub hitches: &'a Hitches<'a>,
+    /// Asks for less where the cluster has no time.
+    pub throttle: &'a Throttle,
     /// Whether a signal wants the run to end.
     pub stop: Stop,
 }
@@ -126,6 +129,7 @@ pub struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// A request failed, and is sent again.
     fn met(&self, doing: &str, fault: &Fault, until: Instant) {
+        self.throttle.refused();
         let what = format!("{doing} {}", self.table);
         self.hitches.met(&what, &fault.brief(), until);
     }
