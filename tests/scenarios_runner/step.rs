@@ -175,8 +175,8 @@ pub struct Start {
     pub says: Option<String>,
     /// SQL: the next step comes once this answers `t`.
     pub until: Option<String>,
-    /// CQL: how a statement begins. The next step comes once the server has it; its answer never comes, so kmig waits for
-    /// as long as the statement's `kmig:timeout` says, as it would for a long one. Everything else passes.
+    /// CQL: how a statement begins. The next step comes once the server has done it; its answer never comes, so kmig waits
+    /// for as long as the statement's `kmig:timeout` says, as it would for a long one. Everything else passes.
     pub unanswered: Option<String>,
 }
 

@@ -171,6 +171,9 @@ impl World {
         let mut running = kmig.env("KMIG_URL", line.url(&self.database)).start();
         let since = Instant::now();
         if line.struck_or(|| running.has_ended() || since.elapsed() > PATIENCE) {
+            while !line.swallowed_all() && since.elapsed() < PATIENCE {
+                std::thread::yield_now();
+            }
             return Ok((running, Some(line)));
         }
         Err(format!("{begin:?} was never sent\n{}", running.kill()))

@@ -237,6 +237,13 @@ impl FrameProxy {
         }
     }
 
+    /// Whether every answer that is to be swallowed has come: what was asked is done.
+    pub fn swallowed_all(&self) -> bool {
+        // Who counts a frame has its connection in hand when it takes the state: never the other way round.
+        let pairs = self.line.state().pairs.clone();
+        pairs.iter().all(|pair| pair.talk().swallowed.is_empty())
+    }
+
     /// Lets everything pass again.
     pub fn release(&self) {
         let mut state = self.line.state();
