@@ -17,6 +17,8 @@ pub struct Converter<'m> {
     cells: Vec<Source<'m>>,
     /// What those are.
     forms: Vec<Form>,
+    /// How many columns a row of the part has.
+    width: usize,
     /// The write time of a value that none is told of, in microseconds.
     cut_off: i64,
 }
@@ -105,6 +107,7 @@ impl<'m> Converter<'m> {
             keys: keys.filter_map(|(to, column)| source(to, column)).collect(),
             forms: cells.iter().map(|cell| form(cell.column)).collect(),
             cells,
+            width: of_part.len(),
             cut_off,
         }
     }
@@ -122,6 +125,16 @@ impl<'m> Converter<'m> {
     /// What these columns are.
     pub fn forms(&self) -> &[Form] {
         &self.forms
+    }
+
+    /// Whether a row of the keyspace is the row itself, cell by cell.
+    pub fn changes_nothing(&self) -> bool {
+        let all = self.keys.iter().chain(&self.cells).enumerate();
+        let mut same = all.map(|(at, source)| match source.from {
+            From::Cell(place, cast) => place == at && *cast == Cast::Same,
+            From::Constant(_) => false,
+        });
+        self.width == self.keys.len() + self.cells.len() && same.all(|same| same)
     }
 
     /// Converts a row.

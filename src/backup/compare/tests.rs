@@ -1,6 +1,6 @@
 use super::*;
 use crate::backup::group::{Cell, Element};
-use crate::backup::row::Time;
+use crate::backup::row::{self, Time};
 
 const NOW: i64 = 1_000;
 const READ_AT: i64 = 5_000;
@@ -48,6 +48,96 @@ impl Side for Given<'_> {
     fn row(&mut self) -> Result<Option<Converted<'_>>> {
         Ok(self.rows[self.came - 1].clone())
     }
+
+    fn as_it_is<'a>(&'a self, _: &mut Vec<row::Cell<'a>>) -> bool {
+        false
+    }
+}
+
+/// Rows of a key and a value that the keyspace has as they are, each with the second at which it expires; which of them
+/// were converted.
+struct AsTheyAre {
+    rows: Vec<(&'static str, &'static str, i64)>,
+    came: usize,
+    converted: Vec<&'static str>,
+}
+
+impl AsTheyAre {
+    fn of(rows: &[(&'static str, &'static str, i64)]) -> Self {
+        AsTheyAre {
+            rows: rows.to_vec(),
+            came: 0,
+            converted: Vec::new(),
+        }
+    }
+}
+
+impl Side for AsTheyAre {
+    fn advance(&mut self) -> Result<bool> {
+        self.came += 1;
+        Ok(self.came <= self.rows.len())
+    }
+
+    fn row(&mut self) -> Result<Option<Converted<'_>>> {
+        let (key, value, expiry) = self.rows[self.came - 1];
+        self.converted.push(key);
+        Ok(Some(row(1, key, whole(value, 1, Some(expiry)))))
+    }
+
+    fn as_it_is<'a>(&'a self, cells: &mut Vec<row::Cell<'a>>) -> bool {
+        let (key, value, expiry) = self.rows[self.came - 1];
+        cells.push(row::Cell::timeless(Some(key.as_bytes())));
+        cells.push(row::Cell {
+            value: Some(value.as_bytes()),
+            times: row::Times::One(time(1, Some(expiry))),
+        });
+        true
+    }
+}
+
+#[test]
+fn rows_that_are_alike_are_not_converted() {
+    let later = 5_000;
+    let mut first = AsTheyAre::of(&[
+        ("a", "same", later),
+        ("b", "one", later),
+        ("c", "same", later),
+        ("d", "same", later),
+        ("e", "same", later),
+        ("f", "same", later),
+    ]);
+    let mut second = AsTheyAre::of(&[
+        ("a", "same", later),
+        ("b", "other", later),
+        ("c", "same", later + 1),
+        ("e", "same", later),
+        ("d", "same", later),
+        ("f", "same", later),
+    ]);
+    let mut told = Vec::new();
+    let (tally, unfit) = compare(&judge(), &token, &mut first, &mut second, &mut |differs| {
+        told.push(differs.how);
+    })
+    .expect("no error");
+    assert_eq!((tally.same, tally.different, unfit), (5, 1, 0), "{told:?}");
+    // The one that differs, the one whose expiry is nearly the same, and those that wait for their like.
+    for side in [first, second] {
+        let mut converted = side.converted;
+        converted.sort_unstable();
+        converted.dedup();
+        assert_eq!(converted, ["b", "c", "d", "e"]);
+    }
+}
+
+/// An export and a keyspace, of a table with one column.
+fn judge() -> Judge {
+    Judge {
+        columns: vec!["c".to_string()],
+        untold: vec![false],
+        now: Clock::at(NOW),
+        read_at: (AT_REST, READ_AT),
+        sides: ("the export".to_string(), "the keyspace".to_string()),
+    }
 }
 
 fn compared(first: &[Converted<'static>], second: &[Converted<'static>]) -> (Tally, Vec<String>) {
@@ -61,13 +151,7 @@ fn compared_with_unfit(
     first: Vec<Option<Converted<'static>>>,
     second: Vec<Option<Converted<'static>>>,
 ) -> (Tally, u64, Vec<String>) {
-    let judge = Judge {
-        columns: vec!["c".to_string()],
-        untold: vec![false],
-        now: Clock::at(NOW),
-        read_at: (AT_REST, READ_AT),
-        sides: ("the export".to_string(), "the keyspace".to_string()),
-    };
+    let judge = judge();
     let [mut first, mut second] = [&first, &second].map(|rows| Given { rows, came: 0 });
     let mut told = Vec::new();
     let compared = compare(&judge, &token, &mut first, &mut second, &mut |difference| {

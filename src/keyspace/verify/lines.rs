@@ -24,6 +24,8 @@ pub struct Lines<'w> {
     keys: usize,
     /// Whether a row that does not fit is an error.
     all_fit: bool,
+    /// Whether its rows are those of the keyspace as they are.
+    as_they_are: bool,
     /// Room for the cells of a row.
     cells: Vec<Cell<'static>>,
 }
@@ -63,9 +65,11 @@ impl<'w> Lines<'w> {
 
     fn of(source: Source<'w>, map: &'w TableMap, work: &Work, all_fit: bool) -> Self {
         let part = work.piece.part;
+        let converter = Converter::new(map, part, work.cut_off);
         Lines {
             source,
-            converter: Converter::new(map, part, work.cut_off),
+            as_they_are: converter.changes_nothing(),
+            converter,
             keys: key_of(map, part),
             all_fit,
             cells: Vec::new(),
@@ -93,6 +97,13 @@ impl Side for Lines<'_> {
         let row = self.converter.row(&cells);
         self.cells = emptied(cells);
         row_of(row, self.all_fit)
+    }
+
+    fn as_it_is<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> bool {
+        if self.as_they_are {
+            self.source.row(cells);
+        }
+        self.as_they_are
     }
 }
 
