@@ -24,7 +24,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cassandra::Cluster;
-use frame::{PREPARE, REGISTER, REQUESTS, contains, is_void, next, overloaded, text};
+use frame::{
+    BATCH, EXECUTE, PREPARE, REGISTER, REQUESTS, contains, next, overloaded, stream, text,
+};
 
 /// How long the proxy may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,6 +107,8 @@ struct Talk {
     asked: HashSet<[u8; 2]>,
     /// Those of them whose answer does not pass.
     swallowed: HashSet<[u8; 2]>,
+    /// Those of them whose answer is another one.
+    turned: HashSet<[u8; 2]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -199,13 +203,13 @@ impl FrameProxy {
         self.line.state().harms.push((at, harm));
     }
 
-    /// Turns the answers to the next so many writes into the word of a server that is overloaded. They are written all the
-    /// same: what a client sends again must bear that.
-    pub fn overload(&self, answers: usize) {
-        self.line.state().overloaded = answers;
+    /// Turns the answers to the next so many prepared statements and batches into the word of a server that is overloaded. They
+    /// are done all the same: what a client sends again must bear that.
+    pub fn overload(&self, requests: usize) {
+        self.line.state().overloaded = requests;
     }
 
-    /// How many answers are still to be turned.
+    /// How many are still to come.
     pub fn overloaded(&self) -> usize {
         self.line.state().overloaded
     }
@@ -349,7 +353,7 @@ impl Line {
             if !self.open(pair) {
                 break;
             }
-            if side == Side::Server && self.state().overloads(&frame) {
+            if side == Side::Server && pair.talk().turned.remove(&stream(&frame)) {
                 frame = overloaded(&frame);
             }
             if let Some(harm) = &after {
@@ -372,7 +376,7 @@ impl Line {
     /// Counts a frame; the harm to be done before and after it is passed on.
     fn points(&self, pair: &Pair, side: Side, frame: &[u8]) -> (Option<Harm>, Option<Harm>) {
         let mut talk = pair.talk();
-        let (stream, opcode) = ([frame[2], frame[3]], frame[4]);
+        let (stream, opcode) = (stream(frame), frame[4]);
         let mut state = self.state();
         match side {
             Side::Client => {
@@ -381,6 +385,10 @@ impl Line {
                     return (None, None);
                 }
                 talk.asked.insert(stream);
+                if state.overloaded > 0 && [EXECUTE, BATCH].contains(&opcode) {
+                    state.overloaded -= 1;
+                    talk.turned.insert(stream);
+                }
                 state.requests += 1;
                 state.prepared += usize::from(opcode == PREPARE);
                 let statement = text(frame);
@@ -416,7 +424,7 @@ impl Line {
         match harm {
             Harm::Hold => self.state().held = true,
             Harm::Cut | Harm::Swallow => {
-                pair.talk().swallowed.insert([frame[2], frame[3]]);
+                pair.talk().swallowed.insert(stream(frame));
             }
             Harm::Late | Harm::Call(_) => {}
         }
@@ -455,13 +463,6 @@ impl State {
         let found = self.harms.iter().position(|(at, _)| is(at))?;
         Some(self.harms.remove(found).1)
     }
-
-    /// Whether this answer, that of a write, is one of those that are turned.
-    fn overloads(&mut self, frame: &[u8]) -> bool {
-        let turned = self.overloaded > 0 && is_void(frame);
-        self.overloaded -= usize::from(turned);
-        turned
-    }
 }
 
 impl Pair {
@@ -470,7 +471,7 @@ impl Pair {
     }
 
     fn swallows(&self, frame: &[u8]) -> bool {
-        self.talk().swallowed.remove(&[frame[2], frame[3]])
+        self.talk().swallowed.remove(&stream(frame))
     }
 
     fn close(&self) {

@@ -3,15 +3,18 @@
 use std::io::Read;
 use std::net::TcpStream;
 
-/// Opcodes of native_protocol_v4.spec, section 2.4: QUERY, PREPARE, EXECUTE, BATCH.
-pub const REQUESTS: [u8; 4] = [QUERY, PREPARE, 0x0A, 0x0D];
+/// Opcodes of native_protocol_v4.spec, section 2.4.
+pub const REQUESTS: [u8; 4] = [QUERY, PREPARE, EXECUTE, BATCH];
 const QUERY: u8 = 0x07;
 pub const PREPARE: u8 = 0x09;
+pub const EXECUTE: u8 = 0x0A;
 pub const REGISTER: u8 = 0x0B;
-const RESULT: u8 = 0x08;
+pub const BATCH: u8 = 0x0D;
 
-/// What the body of a result begins with where it has no rows (section 4.2.5).
-const VOID: [u8; 4] = 1_i32.to_be_bytes();
+/// What tells the requests of a connection apart.
+pub fn stream(frame: &[u8]) -> [u8; 2] {
+    [frame[2], frame[3]]
+}
 
 /// Reads a whole frame: version, flags, stream (2), opcode, length (4), body.
 pub fn next(from: &mut &TcpStream) -> Option<Vec<u8>> {
@@ -22,11 +25,6 @@ pub fn next(from: &mut &TcpStream) -> Option<Vec<u8>> {
     frame.resize(9 + length, 0);
     from.read_exact(&mut frame[9..]).ok()?;
     Some(frame)
-}
-
-/// Whether an answer is that of a write, or of anything else that has no rows; a compressed one cannot be read.
-pub fn is_void(answer: &[u8]) -> bool {
-    answer[4] == RESULT && answer[1] & 0x01 == 0 && answer[9..].starts_with(&VOID)
 }
 
 /// The ERROR of an overloaded server (section 9), with the stream of an answer.
