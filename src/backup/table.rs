@@ -141,6 +141,14 @@ impl Shape {
         self.of(Role::Static).next().is_some()
     }
 
+    /// Whether a write that is done twice leaves something else than one that is done once: of a list or a counter.
+    pub fn is_unrepeatable(&self) -> bool {
+        let list = |column: &Column| column.composed && matches!(column.kind, CqlType::List(_));
+        self.columns
+            .iter()
+            .any(|column| column.is_counter() || list(column))
+    }
+
     /// Whether it counts.
     pub fn is_counter(&self) -> bool {
         self.columns.iter().any(Column::is_counter)

@@ -29,7 +29,11 @@ pub fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
             proxied: true,
             forgetful: true,
             // Fewer than in tests that read tombstones by thousands.
-            yaml: vec!["tombstone_failure_threshold: 1000".into()],
+            yaml: vec![
+                "tombstone_failure_threshold: 1000".into(),
+                // So long an import waits for what a killed one had sent.
+                "counter_write_request_timeout: 2000ms".into(),
+            ],
             ..Options::default()
         });
         let proxy = FrameProxy::start(&cluster);

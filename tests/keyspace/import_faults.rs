@@ -1,11 +1,12 @@
 //! What dies, is damaged or answers late while a keyspace is imported.
 
 use crate::compare::same;
-use crate::export_faults::{by_proxy, stage};
+use crate::export_faults::{by_proxy, points, stage};
 use crate::imports::{export, killed_at, target};
 use crate::space::Space;
 use crate::support::case::expect;
 use crate::support::cassandra::{Cluster, Options, available, shared, turn};
+use crate::support::frame_proxy::{At, Harm};
 use std::fmt::Write as _;
 use std::fs;
 
@@ -109,6 +110,108 @@ fn an_import_that_is_killed_goes_on_and_doubles_no_list() {
     keyspace.says("kmig import ex", 0, &["Imported"]);
     same(&keyspace, "ex", true);
     keyspace.says("kmig verify ex", 0, &["are equal"]);
+}
+
+/// Tables of everything that is not written twice without harm, and of what is.
+const SMALL: &str = "create table t (p int, c int, s text static, sl list<int> static, v text, l list<int>, st set<text>, m map<text, int>, primary key (p, c));
+    create table n (id int primary key, hits counter, misses counter);";
+
+/// Some rows of theirs, of partitions at both ends of the ring.
+fn some(space: &Space<'_>) {
+    space.cql(SMALL);
+    for p in 0..4 {
+        space.cql(&format!(
+            "update t using timestamp 50 set s = 'static {p}', sl = sl + [{p}, 7] where p = {p};
+             insert into t (p, c, v) values ({p}, 1, 'a') using timestamp 60 and ttl 90000;
+             update t using timestamp 70 set l = l + [1, {p}], st = st + {{'x', 'y'}}, m = m + {{'k': {p}}} where p = {p} and c = 2;
+             update n set hits = hits + {p} where id = {p}; update n set misses = misses - 5 where id = {p}"
+        ));
+    }
+}
+
+#[test]
+fn an_import_killed_at_any_request_is_completed_by_the_same_command() {
+    let Some((stage, _turn)) = stage() else {
+        return;
+    };
+    let source = Space::new(&stage.cluster);
+    some(&source);
+    // Two ranges of each table.
+    for line in ["--shard 0/2", "--shard 1/2", "--seal"] {
+        source.says(&format!("kmig export --to ex {line}"), 0, &[]);
+    }
+    let folder = source.folder("ex").display().to_string();
+    let line = format!("kmig import '{folder}' --yes --in-flight 2");
+    let proxy = &stage.proxy;
+    proxy.count_anew();
+    let calm = target(&stage.cluster, SMALL);
+    expect("calm", by_proxy(stage, &calm, &line).run(), 0, &["16 rows"]);
+    let requests = proxy.requests();
+    let (mut killed, mut gone_on) = (0, 0);
+    for (at, point) in points(requests, 15).into_iter().enumerate() {
+        let keyspace = target(&stage.cluster, SMALL);
+        proxy.heal();
+        proxy.count_anew();
+        let place = match at % 3 {
+            0 => At::After(point),
+            1 => At::Before(point),
+            _ => At::Answer(point),
+        };
+        proxy.harm(place.clone(), Harm::Hold);
+        let mut running = by_proxy(stage, &keyspace, &line).start();
+        if proxy.struck_or(|| running.has_ended()) {
+            running.kill();
+            killed += 1;
+        }
+        // What it had sent arrives now, as late as can be. Where the run had ended before, the harm is not to meet the next one.
+        proxy.heal();
+        let told = keyspace.says(&line, 0, &["Imported"]);
+        gone_on += usize::from(told.stdout.contains("imported before"));
+        // Asked past kmig, and by it.
+        same(&keyspace, &folder, true);
+        keyspace.says(
+            &format!("kmig verify '{folder}'"),
+            0,
+            &["are equal: 16 rows"],
+        );
+        assert_eq!(
+            keyspace.cql("select id, hits, misses from n"),
+            source.cql("select id, hits, misses from n"),
+            "counted once, killed at {place:?}"
+        );
+    }
+    assert!(
+        killed > 10 && gone_on > 1,
+        "{killed} kills, of which {gone_on} found files that were done"
+    );
+}
+
+#[test]
+fn what_a_killed_import_had_sent_is_counted_once_when_it_arrives_late() {
+    let Some((stage, _turn)) = stage() else {
+        return;
+    };
+    let source = Space::new(&stage.cluster);
+    let tables = "create table n (id text primary key, hits counter); create table l (id text primary key, v list<int>);";
+    source.cql(tables);
+    source.cql("update n set hits = hits + 7 where id = 'late counter'");
+    source.cql("update l using timestamp 90 set v = [1, 2] where id = 'late list'");
+    for late in ["late counter", "late list"] {
+        let keyspace = target(&stage.cluster, tables);
+        export(&source, &keyspace, "ex");
+        stage.proxy.heal();
+        stage.proxy.harm(At::Sent(late.to_owned()), Harm::Late);
+        let line = "kmig import ex --yes";
+        let killed = by_proxy(stage, &keyspace, line).start();
+        stage.proxy.await_struck(1);
+        killed.kill();
+        let mut running = by_proxy(stage, &keyspace, line).start();
+        running.await_line("may still arrive");
+        stage.proxy.release();
+        expect(late, running.wait(), 0, &["Imported"]);
+        assert_eq!(keyspace.cql("select hits from n"), "7", "{late}");
+        same(&keyspace, "ex", true);
+    }
 }
 
 #[test]

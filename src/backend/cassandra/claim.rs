@@ -56,10 +56,21 @@ pub struct Held {
     alive: bool,
 }
 
+/// What another run has left of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// None has had it.
+    None,
+    /// One has had it, and gave it back once all that it had sent was answered.
+    GivenBack,
+    /// One was ended in the middle of it: what it had sent may still arrive.
+    Unclean,
+}
+
 /// A claim that is held. It is renewed until it is given back, or dropped.
 pub struct Claim {
-    /// Whether another run has had the file before.
-    pub again: bool,
+    /// What another run has left.
+    pub before: Before,
     hold: Hold,
     partition: Uuid,
     ticket: Uuid,
@@ -228,16 +239,16 @@ impl Cassandra {
         &self,
         partition: Uuid,
         (ticket, sent): (Uuid, Duration),
-        before: Option<&Held>,
+        seen: Option<&Held>,
     ) -> Result<Option<Taken>, Fault> {
         let sender = self.sender.working().await;
         let (lease, run) = (&self.recorder.names.lease, self.options.run.to_string());
         let by = literal(&self.recorder.by);
         let application = literal(&self.options.run.application(&self.recorder.by));
         let (owner, since) = (literal(&run), since_epoch_ms());
-        let ours = |again| {
+        let ours = |before| {
             Some(Taken::Ours(
-                self.renewed(&sender, partition, ticket, sent, again),
+                self.renewed(&sender, partition, ticket, sent, before),
             ))
         };
         // Where it is not applied it tells the row that stands there, as it was decided.
@@ -248,18 +259,18 @@ impl Cassandra {
         let rows = sender.read(&insert).await?;
         let row = rows.first();
         if rows.applied() {
-            return Ok(ours(false));
+            return Ok(ours(Before::None));
         }
         let found = row.and_then(|row| row.uuid("ticket"));
         if found == Some(ticket) {
             // An attempt whose answer was lost; whether it was the first row ever is not known.
-            return Ok(ours(true));
+            return Ok(ours(Before::Unclean));
         }
         let beat = row.and_then(|row| row.number("beat")).unwrap_or(0);
         let other = row.and_then(|row| row.text("owner")).map(str::to_string);
         let found = found.unwrap_or_default();
         let now = machine::since_boot();
-        let moved = before.is_some_and(|before| (before.ticket, before.beat) != (found, beat));
+        let moved = seen.is_some_and(|seen| (seen.ticket, seen.beat) != (found, beat));
         let run = other.as_deref().and_then(RunId::parse);
         let is = |what: fn(&RunId, &RunId) -> bool| {
             let run = run.as_ref();
@@ -269,11 +280,11 @@ impl Cassandra {
             holder: seen::holder(&rows, &self.options.run),
             ticket: found,
             beat,
-            since: match before {
-                Some(before) if !moved => before.since,
+            since: match seen {
+                Some(seen) if !moved => seen.since,
                 _ => now,
             },
-            alive: moved || before.is_some_and(|before| before.alive) || is(machine::proves_alive),
+            alive: moved || seen.is_some_and(|seen| seen.alive) || is(machine::proves_alive),
         };
         let unmoved = now.saturating_sub(held.since);
         if !free(other.is_some(), is(machine::proves_dead), unmoved) {
@@ -284,7 +295,11 @@ impl Cassandra {
              application = {application}, since = {since} WHERE incarnation = {partition} IF ticket = {found} AND beat = {beat}"
         );
         let taken = sender.read(&take).await?.applied();
-        Ok(if taken { ours(true) } else { None })
+        let left = match other {
+            Some(_) => Before::Unclean,
+            None => Before::GivenBack,
+        };
+        Ok(if taken { ours(left) } else { None })
     }
 
     /// A claim that was taken, and is renewed from now on.
@@ -294,7 +309,7 @@ impl Cassandra {
         partition: Uuid,
         ticket: Uuid,
         sent: Duration,
-        again: bool,
+        before: Before,
     ) -> Claim {
         let time = Arc::new(Time {
             until: Mutex::new(sent + HOLDS),
@@ -303,7 +318,7 @@ impl Cassandra {
         let lease = self.recorder.names.lease.clone();
         let renewal = renew(sender.clone(), lease, partition, ticket, Arc::clone(&time));
         Claim {
-            again,
+            before,
             hold: Hold {
                 time,
                 need: self.sender.timeout.min(HOLDS / 2),

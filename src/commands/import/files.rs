@@ -4,8 +4,8 @@ use super::decide::{Decided, Decision, noted};
 use super::rejects::Rejects;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
-use crate::backend::cassandra::cells::{Hitches, Limits};
-use crate::backend::cassandra::claim::{Claim, Held, Taken};
+use crate::backend::cassandra::cells::{Hitches, Limits, write_timeout};
+use crate::backend::cassandra::claim::{Before, Claim, Held, Taken};
 use crate::backup::archive::Archive;
 use crate::backup::manifest::{Deletions, File, Table};
 use crate::backup::table::Part;
@@ -200,7 +200,7 @@ impl Run<'_> {
                 }
             },
         };
-        if claim.again {
+        if claim.before != Before::None {
             let imports = self.cassandra.imports().await?;
             if noted(&imports, &sha256, &decided.print).0 {
                 self.give_back(claim).await;
@@ -208,6 +208,9 @@ impl Run<'_> {
                 return Ok(Outcome::Skipped);
             }
             begun = true;
+        }
+        if claim.before == Before::Unclean && decided.map.target.is_unrepeatable() {
+            self.until_quiet(file).await?;
         }
         // Before anything of it is applied; the other files go on.
         let mut files = vec![file];
@@ -275,6 +278,18 @@ impl Run<'_> {
         self.cassandra.note_import(&end, way.hitches).await?;
         self.give_back(claim).await;
         Ok(Outcome::Imported(loaded, deleted))
+    }
+
+    /// Waits until nothing of a run that was ended in the middle of a file can still arrive: a list or counter that is not there
+    /// yet would be written twice (traps C4, C11).
+    async fn until_quiet(&self, file: &File) -> Result<()> {
+        let left = write_timeout(&self.decision.settings);
+        self.context.progress.say(&format!(
+            "{}: the run before was not ended cleanly, and what it had sent may still arrive; waiting for {:.1} s",
+            file.path,
+            left.as_secs_f64()
+        ));
+        self.context.stop.pause(left).await
     }
 
     /// Why a file could not be written, where more is known of it than the server said.

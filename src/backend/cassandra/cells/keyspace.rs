@@ -413,6 +413,30 @@ fn carried(held: &[Right], from: &str, to: &str, tables: &BTreeSet<String>) -> V
     statements
 }
 
+/// After how long no replica begins with a write any more that it has got: what was sent before is there by then, or never
+/// will be. As a server has it that is not told otherwise (cassandra.yaml, `counter_write_request_timeout`).
+pub fn write_timeout(settings: &BTreeMap<String, String>) -> Duration {
+    let names = ["counter_write_request_timeout", "write_request_timeout"];
+    let told = names.iter().filter_map(|name| match settings.get(*name) {
+        Some(text) => milliseconds(text),
+        None => settings.get(&format!("{name}_in_ms"))?.parse().ok(),
+    });
+    told.max()
+        .map_or(Duration::from_secs(5), Duration::from_millis)
+}
+
+/// `5000ms`, `5s`: a time as `system_views.settings` shows it.
+fn milliseconds(text: &str) -> Option<u64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = text[..digits].parse().ok()?;
+    match text[digits..].trim() {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    }
+}
+
 /// The largest mutation that the server takes, in bytes.
 fn mutation_max(settings: &BTreeMap<String, String>) -> usize {
     let size = |name: &str| bytes(settings.get(name)?);
@@ -466,6 +490,28 @@ mod tests {
                 "GRANT SELECT ON TABLE \"new\".\"users\" TO \"report\"",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_sent_is_waited_for_as_long_as_a_server_may_begin_with_it() {
+        let timeout = |pairs: &[(&str, &str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()));
+            write_timeout(&pairs.collect())
+        };
+        let [counter, write] = ["counter_write_request_timeout", "write_request_timeout"];
+        assert_eq!(timeout(&[]), Duration::from_secs(5));
+        assert_eq!(
+            timeout(&[(counter, "5000ms"), (write, "2s")]),
+            Duration::from_secs(5)
+        );
+        assert_eq!(
+            timeout(&[(counter, "1000ms"), (write, "1m")]),
+            Duration::from_secs(60)
+        );
+        let before = "counter_write_request_timeout_in_ms";
+        assert_eq!(timeout(&[(before, "7000")]), Duration::from_secs(7));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod write;
 
 pub use find::Finder;
 pub use hitches::Hitches;
+pub use keyspace::write_timeout;
 pub use look::{Described, Look};
 pub use page::Page;
 pub use read::{Fetched, Place, Scan, Trouble, Way};
