@@ -3,8 +3,8 @@
 use super::sets::Set;
 use futures_util::stream::{self, StreamExt};
 use kmig::backend::cassandra::cells::Selection;
+use kmig::backend::cassandra::cells::sent::{Texts, Values};
 use kmig::backend::cassandra::cells::statements::{Bound, Columns, bind};
-use kmig::backend::cassandra::cells::write::{Texts, Values};
 use kmig::backup::TokenRange;
 use kmig::backup::archive::Archive;
 use kmig::backup::cast::Cast;

@@ -2,6 +2,7 @@
 
 pub(super) mod decide;
 mod files;
+mod markers;
 mod rejects;
 
 use super::context::Context;

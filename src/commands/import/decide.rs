@@ -1,13 +1,14 @@
 //! What an import will do, decided before the first row: mapping, preflight, markers, and the questions.
 
+use super::markers;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::cells::Hitches;
 use crate::backup::archive::Archive;
 use crate::backup::kind::Types;
 use crate::backup::mapping::{self, File, Mapping, TableMap};
-use crate::backup::marker::{Evidence, Marker, Policy, choose};
+use crate::backup::marker::{Marker, Policy, choose};
 use crate::backup::preflight::{self, Known};
-use crate::backup::table::{Role, Shape};
+use crate::backup::table::Shape;
 use crate::cli::ImportArgs;
 use crate::commands::context::Context;
 use crate::cql::schema::{Schema, Table};
@@ -39,7 +40,7 @@ pub struct Decided {
     /// Why they are.
     why: &'static str,
     /// Whether a person said how.
-    named: bool,
+    pub(super) named: bool,
     /// The keyspace's table as it was read.
     pub table: Arc<Table>,
     /// Tells this mapping apart from others of the same table.
@@ -87,7 +88,7 @@ impl Decision {
         }
         let written = mapping.tables.iter().map(|map| &map.target.name);
         cassandra.may_write(&written.collect::<Vec<_>>()).await?;
-        let markers = markers(&mapping, args)?;
+        let markers = markers::named(&mapping, args)?;
         let prepared = match cassandra.cluster_name().await? == manifest.source.cluster {
             true => cassandra.prepared().await?,
             false => Vec::new(),
@@ -103,9 +104,9 @@ impl Decision {
             let mut of_source = manifest.tables.iter();
             let of_source = of_source.find(|table| table.outline.name == map.source.name);
             let bare_rows = of_source.map_or(0, |table| table.rows.bare);
-            let evidence = evidence(&map, &manifest.keyspace, &prepared, bare_rows);
+            let evidence = markers::evidence(&map, &manifest.keyspace, &prepared, bare_rows);
             let named = markers.get(&map.source.name).copied();
-            let kept = kept_marker(&imports, &map.target.name);
+            let kept = markers::kept(&imports, &map.target.name);
             let (policy, why) = match (named, kept) {
                 (Some(policy), _) => (policy, "you said so"),
                 (None, Some(policy)) => (policy, "an earlier run of an import has written it so"),
@@ -114,7 +115,7 @@ impl Decision {
             if let Some(kept) = kept.filter(|kept| *kept != policy) {
                 found
                     .notes
-                    .push(changed_marker(&map.target.name, kept, policy));
+                    .push(markers::changed(&map.target.name, kept, policy));
             }
             let first = map
                 .target
@@ -210,7 +211,7 @@ impl Decision {
         let run = cassandra.run();
         let kept = |table: &&Decided| {
             let name = &table.map.target.name;
-            kept_marker(&self.imports, name) != Some(table.marker.policy)
+            markers::kept(&self.imports, name) != Some(table.marker.policy)
         };
         let tables = self.tables.iter().filter(kept);
         let markers: Map<String, Value> = tables
@@ -225,8 +226,8 @@ impl Decision {
         let line = json!({ "state": "decided", "run": run, "markers": markers });
         cassandra.note_import(&line, hitches).await?;
         let now = cassandra.imports().await?;
-        match disagreement(&self.imports, &now, &run, &self.tables) {
-            Some((table, other)) => Err(undecided(&table, other)),
+        match markers::disagreement(&self.imports, &now, &run, &self.tables) {
+            Some((table, other)) => Err(markers::undecided(&table, other)),
             None => Ok(()),
         }
     }
@@ -273,21 +274,6 @@ impl Decision {
             false => context.confirm(&format!("{question}Go on?")),
         }
     }
-}
-
-/// A run that has decided otherwise than another one that began at the same time.
-fn undecided(table: &str, other: Policy) -> Error {
-    Error::new(
-        Exit::Locked,
-        format!(
-            "another import has begun at the same time, and writes row markers of {table} as {}; this one would not",
-            other.word()
-        ),
-    )
-    .now("this run has written no row")
-    .next(format!(
-        "the same command, which then does as the other one; --marker {table}=… says it for both"
-    ))
 }
 
 /// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all, under
@@ -396,120 +382,11 @@ fn refused(found: Vec<(String, String)>) -> Error {
         .next("mend each, then the same command")
 }
 
-/// The policies that were named, on the command line before those of the mapping.
-fn markers(mapping: &Mapping, args: &ImportArgs) -> Result<BTreeMap<String, Policy>> {
-    let mut policies = BTreeMap::new();
-    for map in &mapping.tables {
-        if let Some(policy) = map.marker {
-            policies.insert(map.source.name.clone(), policy);
-        }
-    }
-    for said in &args.marker {
-        let pair = said.split_once('=');
-        let pair = pair.and_then(|(table, word)| Some((table, Policy::read(word)?)));
-        let Some((table, policy)) = pair else {
-            return Err(
-                Error::usage(format!("--marker {said}: no table and policy"))
-                    .next("--marker users=insert, or --marker users=none"),
-            );
-        };
-        let known = mapping.tables.iter();
-        if !known.into_iter().any(|map| map.source.name == table) {
-            return Err(Error::usage(format!(
-                "--marker {said}: no table {table} is imported"
-            )));
-        }
-        policies.insert(table.to_string(), policy);
-    }
-    Ok(policies)
-}
-
-/// What tells how the rows of a table are made: its rows without cells, and statements that the source's nodes hold prepared.
-fn evidence(
-    map: &TableMap,
-    keyspace: &str,
-    prepared: &[(String, String)],
-    bare_rows: u64,
-) -> Evidence {
-    let mut evidence = Evidence {
-        bare_rows,
-        has_cells: map.source.of(Role::Regular).next().is_some(),
-        inserts: 0,
-        updates: 0,
-    };
-    for (of, text) in prepared {
-        let script = crate::cql::split(text);
-        for statement in &script.statements {
-            let crate::cql::Act::Write(write) = &statement.act else {
-                continue;
-            };
-            let name = &write.table;
-            let in_keyspace = name.keyspace.as_deref().unwrap_or(of) == keyspace;
-            if !in_keyspace || name.name != map.source.name {
-                continue;
-            }
-            match write.verb {
-                crate::cql::WriteVerb::Insert => evidence.inserts += 1,
-                crate::cql::WriteVerb::Update => evidence.updates += 1,
-                _ => {}
-            }
-        }
-    }
-    evidence
-}
-
 /// What an earlier run noted: whether a table had no row before its first file.
 fn known_empty(imports: &[Value], table: &str) -> Option<bool> {
     let mut lines = imports.iter();
     let first = lines.find(|line| line["table"] == table)?;
     first["empty"].as_bool()
-}
-
-/// How markers of a table are written by what is noted: by its files, and otherwise by the last run that has decided it.
-fn kept_marker(imports: &[Value], table: &str) -> Option<Policy> {
-    let of_files = imports.iter().filter(|line| line["table"] == table);
-    let mut of_files = of_files.filter_map(|line| line["marker"].as_str());
-    let decided = imports.iter();
-    let mut decided = decided.filter_map(|line| line["markers"][table].as_str());
-    let last = of_files.next_back().or_else(|| decided.next_back());
-    last.and_then(Policy::read)
-}
-
-/// What it means that markers are written in another way than an earlier run has begun to write them.
-fn changed_marker(table: &str, before: Policy, now: Policy) -> String {
-    let meaning = match now {
-        Policy::None => "the markers that are there stay, and keep rows whose last cell is deleted",
-        Policy::Insert => "its rows get markers that they had not",
-    };
-    format!(
-        "row markers of {table} were written as {} by an earlier run: all of its files are imported anew as {}, and {meaning}",
-        before.word(),
-        now.word()
-    )
-}
-
-/// The first table on whose markers another run has decided otherwise meanwhile, with its policy.
-fn disagreement(
-    before: &[Value],
-    now: &[Value],
-    run: &str,
-    tables: &[Decided],
-) -> Option<(String, Policy)> {
-    let others = || {
-        let news = now.iter().filter(|line| !before.contains(line));
-        news.filter(|line| line["run"] != run)
-    };
-    tables
-        .iter()
-        .filter(|table| !table.named)
-        .find_map(|table| {
-            let name = &table.map.target.name;
-            let other = others().find_map(|line| {
-                let of_file = line["marker"].as_str().filter(|_| line["table"] == **name);
-                Policy::read(of_file.or(line["markers"][name].as_str())?)
-            })?;
-            (other != table.marker.policy).then(|| (name.clone(), other))
-        })
 }
 
 /// Tells one mapping of a table from another.

@@ -1,9 +1,10 @@
 //! One file of an export into its table: read, converted and grouped on a thread of its own, sent in many requests.
 
 use super::hitches::Hitches;
+use super::sent::{Clock, Expected, Sent, Texts};
 use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
-use super::write::{Clock, Expected, Refusal, Sent, Surroundings, Texts, Writer};
+use super::write::{Refusal, Surroundings, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;

@@ -11,6 +11,8 @@ pub mod ranges;
 mod raw;
 mod read;
 pub mod select;
+pub mod sent;
+mod settings;
 pub mod statements;
 mod throttle;
 mod token;
@@ -18,11 +20,11 @@ pub mod write;
 
 pub use find::Finder;
 pub use hitches::Hitches;
-pub use keyspace::write_timeout;
 pub use look::{Described, Look};
 pub use page::Page;
 pub use read::{Fetched, Place, Scan, Trouble, Way};
 pub use select::Selection;
+pub use settings::write_timeout;
 pub use throttle::{Limits, Throttle};
 pub use token::token;
 

@@ -1,0 +1,192 @@
+//! Rows as they are sent: their statements, and what their lists and counters hold once they are written. Pure but for the
+//! driver's form of values.
+
+use super::statements::{Bound, Columns, Slot, Text};
+use crate::backup::cast::wire;
+use crate::backup::group::{Shape as Form, Verb};
+use scylla::serialize::SerializationError;
+use scylla::serialize::row::{RowSerializationContext, SerializeRow};
+use scylla::serialize::writers::RowWriter;
+use tokio::time::Instant;
+
+/// The clock of the servers, which expiries are counted by.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// Milliseconds since 1970, as a coordinator told them.
+    pub told: i64,
+    /// When it did.
+    pub at: Instant,
+}
+
+impl Clock {
+    /// Seconds since 1970.
+    pub fn now(&self) -> i64 {
+        let since = i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.told.saturating_add(since).div_euclid(1_000)
+    }
+}
+
+/// A row as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The values of its key.
+    pub key: Vec<Vec<u8>>,
+    /// Its statements.
+    pub statements: Vec<Bound>,
+    /// For each of the writer's unrepeatable cells, what it holds once the row is written.
+    pub unrepeatable: Vec<Expected>,
+}
+
+/// What a list or a counter holds once its row is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing is written to it.
+    Nothing,
+    /// The elements of a list, and whether each expires.
+    List(Vec<(Vec<u8>, bool)>),
+    /// A counter's value.
+    Counter(i64),
+}
+
+impl Sent {
+    /// Its bytes.
+    pub fn size(&self) -> usize {
+        self.statements
+            .iter()
+            .map(|bound| bound.bytes.len() + 2 * bound.slots.len())
+            .sum()
+    }
+
+    /// Whether each element of its lists is a statement of its own, so that those that are not there can be added.
+    pub(super) fn grows(&self) -> bool {
+        self.statements.iter().any(|bound| bound.element.is_some())
+    }
+
+    /// For each list that it adds to, more elements than it has.
+    pub(super) fn all_there(&self) -> Vec<(usize, usize)> {
+        let elements = self.statements.iter().filter_map(|bound| bound.element);
+        elements.map(|(cell, _)| (cell, usize::MAX)).collect()
+    }
+
+    /// Whether a repeat of it would not be the same.
+    pub(super) fn unrepeatable(&self) -> bool {
+        self.unrepeatable
+            .iter()
+            .any(|expected| *expected != Expected::Nothing)
+    }
+}
+
+impl Expected {
+    /// How much of what was to be written a value has, from its beginning, elements that may have expired counted as
+    /// there; nothing where it has anything else.
+    pub(super) fn begins(&self, value: &[u8]) -> Option<usize> {
+        match self {
+            Expected::Nothing => Some(0),
+            Expected::Counter(number) => (value == number.to_be_bytes()).then_some(1),
+            Expected::List(elements) => {
+                let found: Vec<&[u8]> = wire::list(value).ok()?.into_iter().flatten().collect();
+                let mut at = 0;
+                for (count, (element, expires)) in elements.iter().enumerate() {
+                    match found.get(at) {
+                        None => return Some(count),
+                        Some(next) if *next == element.as_slice() => at += 1,
+                        Some(_) if *expires => {}
+                        Some(_) => return None,
+                    }
+                }
+                (at == found.len()).then_some(elements.len())
+            }
+        }
+    }
+
+    /// How much is to be written.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Expected::Nothing => 0,
+            Expected::Counter(_) => 1,
+            Expected::List(elements) => elements.len(),
+        }
+    }
+}
+
+/// A statement with its values at one second, for the driver.
+pub struct Values<'a> {
+    /// The statement.
+    pub bound: &'a Bound,
+    /// The servers' clock, in seconds since 1970.
+    pub now: i64,
+}
+
+impl SerializeRow for Values<'_> {
+    fn serialize(
+        &self,
+        _: &RowSerializationContext<'_>,
+        writer: &mut RowWriter<'_>,
+    ) -> Result<(), SerializationError> {
+        for slot in &self.bound.slots {
+            let cell = writer.make_cell_writer();
+            match slot {
+                Slot::Value(start, end) => {
+                    let value = &self.bound.bytes[*start..*end];
+                    cell.set_value(value).map_err(SerializationError::new)?;
+                }
+                Slot::Ttl => {
+                    let ttl = self.bound.expiry.map_or(0, |expiry| expiry - self.now);
+                    let ttl = i32::try_from(ttl).unwrap_or(i32::MAX);
+                    cell.set_value(&ttl.to_be_bytes())
+                        .map_err(SerializationError::new)?;
+                }
+                Slot::Unset => {
+                    cell.set_unset();
+                }
+                Slot::Null => {
+                    cell.set_null();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// The statements of a table's part, before they are prepared.
+#[derive(Debug, Clone)]
+pub struct Texts {
+    /// Makes markers and sets single cells.
+    pub insert: Option<Text>,
+    /// Writes every cell.
+    pub update: Option<Text>,
+    /// Cells that cannot be written twice: lists, counters.
+    pub unrepeatable: Vec<usize>,
+    /// Whether it is a table of counters.
+    pub counts: bool,
+}
+
+impl Texts {
+    /// Those of some columns; static ones have no marker.
+    pub fn of(columns: &Columns<'_>, has_marker: bool) -> Self {
+        let counts = columns.cells.iter().any(|column| column.is_counter());
+        let unrepeatable = columns.forms.iter().enumerate();
+        let unrepeatable = unrepeatable.filter(|(_, form)| counts || **form == Form::List);
+        Texts {
+            insert: (has_marker && !counts).then(|| columns.insert()),
+            update: match counts {
+                true => Some(columns.count()),
+                false => columns.update(),
+            },
+            unrepeatable: unrepeatable.map(|(at, _)| at).collect(),
+            counts,
+        }
+    }
+
+    /// The text of a verb.
+    pub fn text(&self, verb: Verb) -> Option<&Text> {
+        match verb {
+            Verb::Insert => self.insert.as_ref(),
+            Verb::Update => self.update.as_ref(),
+        }
+    }
+}
