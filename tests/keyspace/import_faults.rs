@@ -14,6 +14,11 @@ pub const TABLE: &str = "create table t (p int, c int, s text static, v text, l 
 
 /// Rows enough for many requests: some with lists, some that expire.
 pub fn fill(space: &Space<'_>, partitions: usize) {
+    fill_living(space, partitions, " and ttl 90000");
+}
+
+/// The same, whose cells live as long as the clause says.
+pub fn fill_living(space: &Space<'_>, partitions: usize, ttl: &str) {
     space.cql(TABLE);
     for p in 0..partitions {
         let mut text = String::new();
@@ -24,7 +29,7 @@ pub fn fill(space: &Space<'_>, partitions: usize) {
         for c in 0..20 {
             let _ = write!(
                 text,
-                "insert into t (p, c, v) values ({p}, {c}, 'value {c}') using timestamp {} and ttl 90000;",
+                "insert into t (p, c, v) values ({p}, {c}, 'value {c}') using timestamp {}{ttl};",
                 100 + c
             );
             if c % 4 == 0 {
