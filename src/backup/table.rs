@@ -57,6 +57,11 @@ impl Column {
         })
     }
 
+    /// Whether a write of it that is done twice leaves something else than one that is done once: of a list or a counter.
+    pub fn is_unrepeatable(&self) -> bool {
+        self.is_counter() || (self.composed && matches!(self.kind, CqlType::List(_)))
+    }
+
     /// Whether it is a counter, which has no write time and no expiry of its own.
     pub fn is_counter(&self) -> bool {
         self.kind == CqlType::Native(kind::Native::Counter)
@@ -141,12 +146,9 @@ impl Shape {
         self.of(Role::Static).next().is_some()
     }
 
-    /// Whether a write that is done twice leaves something else than one that is done once: of a list or a counter.
+    /// Whether it has columns that are not written twice without harm, see [`Column::is_unrepeatable`].
     pub fn is_unrepeatable(&self) -> bool {
-        let list = |column: &Column| column.composed && matches!(column.kind, CqlType::List(_));
-        self.columns
-            .iter()
-            .any(|column| column.is_counter() || list(column))
+        self.columns.iter().any(Column::is_unrepeatable)
     }
 
     /// Whether it counts.

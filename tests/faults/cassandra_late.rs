@@ -11,7 +11,8 @@ use crate::support::frame_proxy::{At, Harm};
 /// How long a test waits for something to come about.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const FINISH: [&str; 5] = ["finish", "--yes", "--assume-gone", "--reason", "nobody"];
+/// The gate has nobody to ask here.
+pub const FINISH: [&str; 5] = ["finish", "--yes", "--assume-gone", "--reason", "nobody"];
 
 impl Stage {
     /// How many tables of that name the keyspace has.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cassandra_late::FINISH;
 use crate::cassandra_lease::Stage;
 use crate::support::case::expect;
 use crate::support::cassandra;
@@ -26,8 +27,7 @@ fn a_holder_that_slept_sends_nothing_once_it_wakes() {
     let sleeper = stage.stopped_at("4s", intent);
     let other = stage.kmig(&["up", "--lock-wait", "60s"]).run();
     expect("the other", other, 0, &["waiting"]);
-    let finish = ["finish", "--yes", "--assume-gone", "--reason", "nobody"];
-    expect("finish", stage.kmig(&finish).run(), 0, &[]);
+    expect("finish", stage.kmig(&FINISH).run(), 0, &[]);
     let there = "select table_name from system_schema.tables where keyspace_name = ";
     let there = format!("{there}'{}' and table_name = 'two'", stage.keyspace);
     assert_eq!(stage.cql(&there), "");

@@ -3,7 +3,7 @@
 
 use super::statements::{Bound, Columns, Slot, Text};
 use crate::backup::cast::wire;
-use crate::backup::group::{Shape as Form, Verb};
+use crate::backup::group::Verb;
 use scylla::serialize::SerializationError;
 use scylla::serialize::row::{RowSerializationContext, SerializeRow};
 use scylla::serialize::writers::RowWriter;
@@ -169,8 +169,8 @@ impl Texts {
     /// Those of some columns; static ones have no marker.
     pub fn of(columns: &Columns<'_>, has_marker: bool) -> Self {
         let counts = columns.cells.iter().any(|column| column.is_counter());
-        let unrepeatable = columns.forms.iter().enumerate();
-        let unrepeatable = unrepeatable.filter(|(_, form)| counts || **form == Form::List);
+        let unrepeatable = columns.cells.iter().enumerate();
+        let unrepeatable = unrepeatable.filter(|(_, column)| column.is_unrepeatable());
         Texts {
             insert: (has_marker && !counts).then(|| columns.insert()),
             update: match counts {

@@ -20,9 +20,8 @@ pub fn write_timeout(settings: &BTreeMap<String, String>) -> Duration {
 
 /// `5000ms`, `5s`: a time as `system_views.settings` shows it.
 fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 = text[..digits].parse().ok()?;
-    match text[digits..].trim() {
+    let (number, unit) = measure(text)?;
+    match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1_000),
         "m" => number.checked_mul(60_000),
@@ -44,16 +43,21 @@ pub fn mutation_max(settings: &BTreeMap<String, String>) -> usize {
 
 /// `32MiB`, `16384KiB`, `100B`: a size as `system_views.settings` shows it.
 fn bytes(text: &str) -> Option<usize> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: usize = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
+    let (number, unit) = measure(text)?;
+    let shift = match unit {
         "B" => 0,
         "KiB" => 10,
         "MiB" => 20,
         "GiB" => 30,
         _ => return None,
     };
-    number.checked_mul(1 << unit)
+    usize::try_from(number).ok()?.checked_mul(1 << shift)
+}
+
+/// A number, and the unit behind it.
+fn measure(text: &str) -> Option<(u64, &str)> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    Some((text[..digits].parse().ok()?, text[digits..].trim()))
 }
 
 #[cfg(test)]
