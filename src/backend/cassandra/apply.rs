@@ -3,6 +3,7 @@
 
 use super::Cassandra;
 use super::ddl::{Failure, without_effect};
+use super::dml::Answer;
 use super::intent::Intent;
 use super::journal::{self, Line};
 use super::pending::Pending;
@@ -242,7 +243,9 @@ impl Cassandra {
         mut intent: Intent,
     ) -> Result<()> {
         // Whether a condition held is the file's affair: a backfill is there to find some that do not.
-        if statement.act.conditional() || self.done_when(statement).await? != Some(false) {
+        if statement.act.conditional()
+            || self.done_when(statement, Answer::Taken).await? != Some(false)
+        {
             return Ok(());
         }
         // It is not sent once more by the next run, which would count once more: that one only asks.

@@ -3,6 +3,7 @@
 //! An error of the call never means that it did not happen (cassandra.md §3.1): the post-condition, read from every member
 //! once all agree, decides.
 
+use super::dml::Answer;
 use super::fault::{Fault, Kind};
 use super::intent::Intent;
 use super::members::{self, Member, Ring};
@@ -198,7 +199,7 @@ impl Cassandra {
             }
         }
         let members = self.agreement(tell).await.map_err(unsettled)?;
-        if !taken && let Some(done) = self.done_when(statement).await? {
+        if !taken && let Some(done) = self.done_when(statement, Answer::Missing).await? {
             return Ok(match done {
                 true => Proof::Done,
                 false => Proof::NotThere,

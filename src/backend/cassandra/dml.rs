@@ -11,7 +11,17 @@ use crate::cql::{Act, BatchKind, Statement};
 use crate::error::{Error, Result};
 use crate::plan::schedule::Unit;
 use crate::source::Part;
+use scylla::statement::Consistency;
 use std::time::Duration;
+
+/// Whether the server has said that it took a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has.
+    Taken,
+    /// Nobody knows: the answer is lost, or was that some replicas did not write in time.
+    Missing,
+}
 
 /// How often a write is sent that nobody knows of whether it took effect.
 const TRIES_MAX: usize = 4;
@@ -102,7 +112,7 @@ impl Cassandra {
                     ..Failure::from(error)
                 });
             }
-            match self.done_when(statement).await? {
+            match self.done_when(statement, Answer::Missing).await? {
                 Some(true) => return Ok(()),
                 // What counts twice is not sent again: it may still be on its way.
                 answer if answer.is_some() || !super::share::repeatable(statement) => {
@@ -123,20 +133,40 @@ impl Cassandra {
     ///
     /// # Errors
     /// The query fails.
-    pub(super) async fn done_when(&self, statement: &Statement) -> Result<Option<bool>> {
+    pub(super) async fn done_when(
+        &self,
+        statement: &Statement,
+        answer: Answer,
+    ) -> Result<Option<bool>> {
         let Some(query) = &statement.directives.done_when else {
             return Ok(None);
         };
-        // A lightweight transaction in doubt is settled by a serial read; the server allows it for one partition only.
-        let serial = self.sender.read_serial(query).await;
-        let rows = match serial {
-            Err(fault) if fault.is(super::fault::INVALID) => self.sender.read(query).await,
-            other => other,
+        let act = &statement.act;
+        let writes = matches!(act, Act::Write(_) | Act::Batch(_)) && !act.conditional();
+        let all = writes && answer == Answer::Missing;
+        let rows = if all {
+            // A write in doubt may stand on one replica alone, which a quorum need not ask: what it says would change, and a
+            // counter be counted twice. Whoever asks all of them gives the others what one has.
+            let how = How {
+                consistency: Some(Consistency::All),
+                ..How::default()
+            };
+            self.sender.settled(query, how).await
+        } else {
+            // A lightweight transaction in doubt is settled by a serial read; the server allows it for one partition only.
+            match self.sender.read_serial(query).await {
+                Err(fault) if fault.is(super::fault::INVALID) => self.sender.read(query).await,
+                other => other,
+            }
         };
         let rows = rows.map_err(|fault| {
-            fault
+            let error = fault
                 .error()
-                .now("whether the statement has taken effect is not known: its done-when failed")
+                .now("whether the statement has taken effect is not known: its done-when failed");
+            match all {
+                true => error.next("the same command, once every replica of what it reads answers"),
+                false => error,
+            }
         })?;
         let value = rows.first().and_then(|row| row.all().next()?.1.cloned());
         Ok(Some(!matches!(

@@ -2,6 +2,7 @@
 
 use super::Cassandra;
 use super::ddl::Failure;
+use super::dml::Answer;
 use super::intent::Intent;
 use super::schema;
 use crate::backend::Event;
@@ -33,7 +34,7 @@ impl Cassandra {
             return Ok(0);
         };
         let label = part.place(intent.from).label();
-        if let Some(done) = self.done_when(first).await? {
+        if let Some(done) = self.done_when(first, Answer::Missing).await? {
             if !done && intent.answered {
                 return Err(super::apply::unconfirmed(part, intent.from));
             }
