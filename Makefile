@@ -18,7 +18,7 @@ test: ## format, lints, and every test; a missing server is a failure
 		&& readers=$$(scripts/ensure-readers) \
 		&& KMIG_PG_BIN=$$bin KMIG_PG_VERSIONS="$$versions" KMIG_PGBOUNCER=$$pooler \
 		KMIG_CASSANDRA=$$cassandra KMIG_CASSANDRA_41=$$cassandra_41 \
-		KMIG_READERS=$$readers KMIG_REQUIRE_SERVERS=1 cargo test --no-fail-fast
+		KMIG_READERS=$$readers KMIG_REQUIRE_SERVERS=1 scripts/test
 
 demo: ## upgrades the sample under live clients of both versions
 	cargo build --bin kmig --example demo
