@@ -20,6 +20,9 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 /// Rows of a block, at most: few enough that a hundred columns of some hundred bytes are no burden, several files at once.
 const BLOCK: usize = 512;
 
+/// Bytes of a block, about, where rows are long.
+const BLOCK_BYTES: usize = 512 << 10;
+
 /// What stands for the columns of the row's times where a column is named.
 pub const OF_ROW: &str = "of the row";
 
@@ -104,6 +107,8 @@ pub struct Reader<R: ChunkReader + 'static> {
     tree: Tree,
     group: usize,
     left: usize,
+    /// Rows of a block of this group.
+    block: usize,
     open: Vec<ColumnReader>,
     /// The row that comes next, from 0.
     row: u64,
@@ -133,6 +138,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
             tree,
             group: 0,
             left: 0,
+            block: BLOCK,
             open: Vec::new(),
             row: 0,
         })
@@ -168,7 +174,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
             }
             self.begin_group().map_err(Trouble::File)?;
         }
-        let wanted = BLOCK.min(self.left);
+        let wanted = self.block.min(self.left);
         let mut cursors = Vec::with_capacity(self.open.len());
         for (reader, spec) in self.open.iter_mut().zip(&self.tree.leaves) {
             let read = records(reader, spec, wanted).map_err(Trouble::File)?;
@@ -183,6 +189,9 @@ impl<R: ChunkReader + 'static> Reader<R> {
     fn begin_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.group)?;
         self.left = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+        let bytes = usize::try_from(group.metadata().total_byte_size()).unwrap_or_default();
+        let each = bytes.checked_div(self.left).unwrap_or_default();
+        self.block = (BLOCK_BYTES / each.max(1)).clamp(1, BLOCK);
         let leaves = self.tree.leaves.iter();
         self.open = leaves
             .map(|leaf| group.get_column_reader(leaf.index))

@@ -77,9 +77,6 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// The file takes no more, or a text is none.
     pub fn push(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        if self.held == 0 {
-            self.leaves.iter_mut().for_each(Leaf::prepare);
-        }
         let usual = row.iter().find_map(|cell| cell.times.each().next());
         for (at, cell) in row.iter().enumerate() {
             let nodes = &self.tree.fields[at];

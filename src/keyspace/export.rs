@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Bytes of values that one file holds in memory before they become a row group.
-const GROUP: usize = 4 << 20;
+/// Bytes of values that one file holds in memory before they become a row group: a quarter of what four files at once
+/// may have of the memory that docs/performance.md promises.
+const GROUP: usize = 2 << 20;
 
 /// How many pieces a range is cut into where the servers cannot read it in one go.
 const CUT: usize = 8;

@@ -18,8 +18,6 @@ pub struct Leaf {
     repeats: bool,
     defs: Vec<i16>,
     reps: Vec<i16>,
-    /// Bytes that the last row group took, which the next one will, about.
-    last: usize,
     /// Its values.
     pub values: Values,
 }
@@ -50,6 +48,10 @@ pub struct Mark(usize, usize, usize);
 /// Levels that are handed over in one call, rounded up to a whole row: objects of the crate are made for so many values.
 const BATCH: usize = 4096;
 
+/// Bytes of values that are handed over in one call, about: only behind a call the crate looks whether its page is full,
+/// and it holds a page twice, as it is and compressed.
+const BATCH_BYTES: usize = 256 << 10;
+
 impl Leaf {
     /// An empty one.
     pub fn new(spec: &LeafSpec) -> Self {
@@ -58,7 +60,6 @@ impl Leaf {
             repeats: spec.max_rep > 0,
             defs: Vec::new(),
             reps: Vec::new(),
-            last: 0,
             values: match spec.physical {
                 Physical::BOOLEAN => Values::Bool(Vec::new()),
                 Physical::INT32 => Values::Int(Vec::new()),
@@ -81,13 +82,6 @@ impl Leaf {
         self.defs.push(def);
         if self.repeats {
             self.reps.push(rep);
-        }
-    }
-
-    /// Makes room for as much as the last row group had: growing by doubling would hold twice of it.
-    pub fn prepare(&mut self) {
-        if let Values::Bytes(bytes, _) = &mut self.values {
-            bytes.reserve(self.last);
         }
     }
 
@@ -149,6 +143,13 @@ impl Leaf {
             max_def: self.max_def,
             defs: &self.defs,
             reps: self.repeats.then_some(&self.reps),
+            step: match &self.values {
+                Values::Bytes(bytes, ends) => match bytes.len().checked_div(ends.len()) {
+                    Some(each) => (BATCH_BYTES / each.max(1)).clamp(1, BATCH),
+                    None => BATCH,
+                },
+                _ => BATCH,
+            },
         };
         match &mut self.values {
             Values::Bool(values) => {
@@ -192,7 +193,6 @@ impl Leaf {
                 values.clear();
             }
             Values::Bytes(bytes, ends) => {
-                self.last = bytes.len();
                 let all = Bytes::from(take(bytes));
                 let mut batch: Vec<ByteArray> = Vec::new();
                 levels.each(|from, to, defs, reps| {
@@ -206,6 +206,8 @@ impl Leaf {
                     let out = out.typed::<ByteArrayType>();
                     out.write_batch(&batch, Some(defs), reps).map(drop)
                 })?;
+                drop(batch);
+                *bytes = emptied(all);
                 ends.clear();
             }
             Values::Fixed(bytes) => {
@@ -219,6 +221,8 @@ impl Leaf {
                     let out = out.typed::<FixedLenByteArrayType>();
                     out.write_batch(&batch, Some(defs), reps).map(drop)
                 })?;
+                drop(batch);
+                *bytes = emptied(all);
             }
         }
         self.defs.clear();
@@ -227,11 +231,21 @@ impl Leaf {
     }
 }
 
+/// The room of bytes that nobody else has any more, for the next row group: an allocator that is given megabytes back by
+/// one thread after another keeps them.
+fn emptied(bytes: Bytes) -> Vec<u8> {
+    let mut room = Vec::from(bytes);
+    room.clear();
+    room
+}
+
 /// The levels of a leaf.
 struct Levels<'a> {
     max_def: i16,
     defs: &'a [i16],
     reps: Option<&'a Vec<i16>>,
+    /// How many are handed over in one call, about.
+    step: usize,
 }
 
 impl Levels<'_> {
@@ -242,7 +256,7 @@ impl Levels<'_> {
     ) -> Result<()> {
         let (mut at, mut value) = (0, 0);
         while at < self.defs.len() {
-            let mut end = (at + BATCH).min(self.defs.len());
+            let mut end = (at + self.step).min(self.defs.len());
             if let Some(reps) = self.reps {
                 while reps.get(end).is_some_and(|rep| *rep > 0) {
                     end += 1;

@@ -22,8 +22,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-/// Bytes of a page, about.
-const PAGE: usize = 1 << 20;
+/// Bytes of a page, about: a range has two of them, one that is on its way and one that is written.
+const PAGE: usize = 512 << 10;
 
 /// Rows of the first page of a table, before it is known how long they are: one may be of 16 MB.
 const ROWS_FIRST: usize = 1;
