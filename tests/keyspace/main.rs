@@ -6,6 +6,7 @@ mod support;
 mod compare;
 mod export_faults;
 mod exports;
+mod formats;
 mod halt;
 mod import_changes;
 mod import_crowds;
