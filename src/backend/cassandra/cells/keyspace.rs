@@ -15,6 +15,7 @@ use crate::backend::cassandra::tables::{self, Own};
 use crate::backend::cassandra::{clocks, rights, schema};
 use crate::cql::schema::Schema;
 use crate::error::{Error, Exit, Result};
+use crate::machine;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -262,7 +263,7 @@ impl Cassandra {
             consistency: self.sender.consistency,
             clock: Clock {
                 told,
-                at: Instant::now(),
+                at: machine::since_boot(),
             },
             // Half of a segment is the largest mutation (traps C17); what the server adds to the values is the other half.
             request_bytes: REQUEST_BYTES.min(mutation_max(settings) / 2),
