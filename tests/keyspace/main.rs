@@ -15,6 +15,7 @@ mod import_faults;
 mod import_markers;
 mod imports;
 mod kinds;
+mod memory;
 mod random;
 mod readers;
 mod reshape;

@@ -1,7 +1,7 @@
 //! The keyspace that an import writes to: its schema, its settings, and what kmig has noted there of imports.
 
 use super::hitches::Hitches;
-use super::load::Way;
+use super::load::{Way, room};
 use super::sent::Clock;
 use super::settings::mutation_max;
 use super::throttle::{Limits, Throttle};
@@ -268,6 +268,7 @@ impl Cassandra {
             // Half of a segment is the largest mutation (traps C17); what the server adds to the values is the other half.
             request_bytes: REQUEST_BYTES.min(mutation_max(settings) / 2),
             in_flight: limits.at_once,
+            room: room(),
             throttle: Arc::new(Throttle::new(limits)),
             hitches,
             stop: self.stop(),
