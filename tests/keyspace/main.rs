@@ -23,3 +23,4 @@ mod ring;
 mod sources;
 mod space;
 mod tables;
+mod tombstones;
