@@ -20,6 +20,7 @@ mod random;
 mod readers;
 mod reshape;
 mod ring;
+mod since;
 mod sources;
 mod space;
 mod tables;
