@@ -24,4 +24,5 @@ mod since;
 mod sources;
 mod space;
 mod tables;
+mod takeover;
 mod tombstones;
