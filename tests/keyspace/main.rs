@@ -26,4 +26,5 @@ mod sources;
 mod space;
 mod tables;
 mod takeover;
+mod throttle;
 mod tombstones;
