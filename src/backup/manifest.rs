@@ -411,11 +411,19 @@ pub fn read<T: for<'de> Deserialize<'de>>(path: &str, text: &str) -> Result<T, E
         serde_json::from_str(text).map_err(|error| damaged(&format!("is damaged: {error}")))?;
     let format = value.get("format").and_then(Value::as_u64);
     if let Some(format) = format.filter(|format| *format > u64::from(FORMAT)) {
+        // Whatever else it says: each format names who wrote it there.
+        let writer = value.pointer("/source/kmig").and_then(Value::as_str);
         return Err(Error::new(
             Exit::Ahead,
             format!("{path} is of format {format}, and this kmig reads up to {FORMAT}"),
         )
-        .next("a newer kmig"));
+        .now("nothing was written")
+        .next(match writer {
+            Some(version) => {
+                format!("the same command of kmig {version}, which wrote it, or a newer one")
+            }
+            None => "the same command of a newer kmig".to_string(),
+        }));
     }
     let told = match &mut value {
         Value::Object(members) => members.remove(SEAL),

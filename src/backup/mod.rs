@@ -12,6 +12,7 @@ pub mod codec;
 pub mod compare;
 pub mod convert;
 pub mod digest;
+pub mod gone;
 pub mod group;
 pub mod keys;
 pub mod kind;

@@ -70,8 +70,10 @@ async fn all(
             Ok(Compared {
                 tally,
                 unfit,
+                deleted,
                 differences,
             }) => {
+                found.deleted += deleted;
                 found.tally.join(&tally);
                 found.unfit += unfit;
                 found.add(&map, differences);

@@ -1,5 +1,6 @@
 //! Reads the ranges of a plan into the files of a folder, several at once.
 
+use super::pieces::{CUT, unreadable};
 use super::plan;
 use super::since::{Chain, Gone};
 use crate::backend::Stop;
@@ -22,9 +23,6 @@ use uuid::Uuid;
 /// Bytes of values that one file holds in memory before they become a row group: a quarter of what four files at once
 /// may have of the memory that docs/performance.md promises.
 const GROUP: usize = 2 << 20;
-
-/// How many pieces a range is cut into where the servers cannot read it in one go.
-const CUT: usize = 8;
 
 /// How long the other ranges are given to end where one has failed.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -356,20 +354,14 @@ impl Export<'_> {
         &self,
         pieces: &mut Vec<TokenRange>,
         at: usize,
-        mut error: Error,
+        error: Error,
         table: &Table<'_>,
     ) -> Result<()> {
         let table = &table.planned.outline.name;
         let piece = pieces[at];
         let smaller = piece.cut(CUT);
         if smaller.len() < 2 {
-            error.message = format!(
-                "the partition with the token {} of {table} cannot be read: {}",
-                piece.to, error.message
-            );
-            return Err(error
-                .now("what is sealed stays")
-                .next("it may hold more tombstones than tombstone_failure_threshold allows: compact it, or raise that limit; then the same command"));
+            return Err(unreadable(error, table, piece.to).now("what is sealed stays"));
         }
         (self.tell)(format!(
             "replicas cannot read the tokens {piece} of {table} in one go; reading them in {} pieces",

@@ -3,6 +3,7 @@
 
 pub mod export;
 pub mod pair;
+pub mod pieces;
 pub mod plan;
 pub mod reseal;
 pub mod since;

@@ -1,6 +1,7 @@
 //! A keyspace compared with a folder or with another keyspace, range by range, each in the order of its tokens.
 
 mod again;
+mod gone;
 mod lines;
 mod live;
 
@@ -76,6 +77,8 @@ pub enum First {
         path: PathBuf,
         /// What it was when it was written.
         file: crate::backup::manifest::File,
+        /// Where it says what is gone, and what that was when it was written.
+        deleted: Option<Box<(PathBuf, crate::backup::manifest::File)>>,
         /// When its range was read, in microseconds since 1970.
         read_at: i64,
         /// The write time of what has none of its own.
@@ -92,6 +95,8 @@ pub struct Compared {
     pub tally: Tally,
     /// Rows of the first side that do not fit the mapping, and are none of the second for that reason.
     pub unfit: u64,
+    /// What the first side says is gone.
+    pub deleted: u64,
     /// The first that differ.
     pub differences: Vec<Difference>,
 }
@@ -320,6 +325,14 @@ impl Verify<'_> {
             .map_err(|error| Error::failed(format!("a side was not read to its end: {error}")))?;
         let ((), mut compared) = read?;
         compared.unfit = unfit?;
+        if let First::File {
+            deleted: Some(deleted),
+            ..
+        } = &work.piece.first
+        {
+            let path = deleted.0.clone();
+            self.gone(&work, again, path, &mut compared).await?;
+        }
         Ok(compared)
     }
 }
@@ -363,9 +376,7 @@ async fn each<T, F: Future<Output = Result<Said>>>(
             Some(said) = flying.next() => {
                 let Said { key, verdict } = said?;
                 compared.tally.count(&verdict);
-                if let Verdict::Different(how) = verdict && compared.differences.len() < KEPT {
-                    compared.differences.push(Difference { key, how });
-                }
+                compared.keep(key, verdict);
             }
         }
     }
@@ -397,7 +408,7 @@ fn merged(
     Ok(Compared {
         tally,
         unfit,
-        differences: Vec::new(),
+        ..Compared::default()
     })
 }
 

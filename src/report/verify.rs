@@ -20,6 +20,8 @@ pub struct Found {
     pub tally: Tally,
     /// Rows of the first side that do not fit the mapping.
     pub unfit: u64,
+    /// What the folder says is gone, and was looked for.
+    pub deleted: u64,
     /// The first rows that differ: table, key, how.
     pub differences: Vec<(String, String, String)>,
     /// Files that are not as they were written.
@@ -129,6 +131,7 @@ pub fn told(sides: &Sides, found: &Found) -> Answer {
         .with("newer", json!(newer))
         .with("expired", json!(gone))
         .with("different", json!(different))
+        .with("deleted", json!(found.deleted))
         .with("unfit", json!(found.unfit))
         .with("broken", json!(found.broken))
         .with("looked_up", json!(sides.looked_up))
@@ -182,6 +185,10 @@ fn headline(sides: &Sides, found: &Found, verdict: &str) -> String {
     };
     if gone > 0 {
         text += &format!("; {} expired", rows(gone));
+    }
+    if found.deleted > 0 {
+        let deleted = usize::try_from(found.deleted).unwrap_or(usize::MAX);
+        text += &format!("; {} looked up", count(deleted, "deletion"));
     }
     if found.unfit > 0 {
         let verb = if found.unfit == 1 { "does" } else { "do" };

@@ -44,7 +44,7 @@ pub fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
 }
 
 /// Some rows of one partition, in one go.
-fn rows(
+pub fn rows(
     space: &Space<'_>,
     table: &str,
     p: i32,
@@ -359,40 +359,6 @@ fn a_file_that_is_not_as_it_was_written_is_named() {
         fs::write(&manifest, wrong).expect("write");
         assert!(Archive::open(&space.folder("out")).is_err());
     }
-}
-
-#[test]
-fn a_wide_partition_is_paged_in_little_memory() {
-    let Some((stage, _turn)) = stage() else {
-        return;
-    };
-    let space = Space::new(&stage.cluster);
-    space.cql("create table wide (p int, c int, v text, primary key (p, c))");
-    space.cql("create table cells (p int, c int, v blob, primary key (p, c))");
-    let long = "x".repeat(900);
-    for batch in 0..300 {
-        rows(&space, "wide", 1, batch * 100..batch * 100 + 100, &|c| {
-            format!("'{c} {long}'")
-        });
-    }
-    let megabyte = format!("0x{}", "ab".repeat(1 << 20));
-    for c in 0..20 {
-        rows(&space, "cells", 1, c..c + 1, &|_| megabyte.clone());
-    }
-    let mut running = space.kmig("kmig export --to out").start();
-    let status = format!("/proc/{}/status", running.pid());
-    let mut peak = 0;
-    while !running.has_ended() {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        peak = kib.and_then(|kib| kib.trim().parse().ok()).unwrap_or(peak);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    expect("wide", running.wait(), 0, &["30020 rows"]);
-    // A build for debugging is some megabytes longer itself.
-    let most = if cfg!(debug_assertions) { 80 } else { 64 };
-    assert!(peak > 0 && peak <= most << 10, "{peak} KiB");
 }
 
 #[test]

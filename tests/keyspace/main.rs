@@ -4,8 +4,10 @@
 mod support;
 
 mod compare;
+mod element_times;
 mod export_faults;
 mod exports;
+mod formats;
 mod halt;
 mod import_changes;
 mod import_crowds;
@@ -14,10 +16,15 @@ mod import_faults;
 mod import_markers;
 mod imports;
 mod kinds;
+mod memory;
 mod random;
 mod readers;
 mod reshape;
 mod ring;
+mod since;
 mod sources;
 mod space;
 mod tables;
+mod takeover;
+mod throttle;
+mod tombstones;

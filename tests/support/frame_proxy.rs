@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 
 use super::cassandra::Cluster;
 use frame::{
-    BATCH, EXECUTE, PREPARE, REGISTER, REQUESTS, contains, next, overloaded, stream, text,
+    BATCH, EXECUTE, PREPARE, REGISTER, REQUESTS, contains, next, overloaded, page_size, stream,
+    text,
 };
 
 /// How long the proxy may take before a test gives up on it.
@@ -61,6 +62,15 @@ pub enum Harm {
     Call(Box<dyn FnOnce(usize) + Send>),
 }
 
+/// A request for a page of rows, as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paged {
+    /// Rows that it asks for, at most.
+    pub rows: i32,
+    /// Requests for pages that are not answered, this one included.
+    pub under_way: usize,
+}
+
 /// Listening proxies, one a node; they let go of everything when they are dropped.
 pub struct FrameProxy {
     addresses: Vec<SocketAddr>,
@@ -80,9 +90,14 @@ struct State {
     answers: usize,
     prepared: usize,
     texts: Vec<String>,
+    pages: Vec<Paged>,
+    /// Requests for pages that are not answered.
+    paging: usize,
     harms: Vec<(At, Harm)>,
     struck: usize,
     overloaded: usize,
+    /// How long the answer of a server that is overloaded is in coming.
+    slow: Duration,
     held: bool,
     over: bool,
     pairs: Vec<Arc<Pair>>,
@@ -105,6 +120,8 @@ struct Talk {
     control: bool,
     /// The streams of requests that are not answered.
     asked: HashSet<[u8; 2]>,
+    /// Those of them that ask for a page.
+    paging: HashSet<[u8; 2]>,
     /// Those of them whose answer does not pass.
     swallowed: HashSet<[u8; 2]>,
     /// Those of them whose answer is another one.
@@ -191,11 +208,18 @@ impl FrameProxy {
         self.line.state().texts.clone()
     }
 
+    /// The requests for pages so far, in order.
+    #[allow(dead_code, reason = "each binary uses its own share")]
+    pub fn pages(&self) -> Vec<Paged> {
+        self.line.state().pages.clone()
+    }
+
     /// Counts from 1 again.
     pub fn count_anew(&self) {
         let mut state = self.line.state();
         (state.requests, state.answers, state.prepared) = (0, 0, 0);
         state.texts.clear();
+        state.pages.clear();
     }
 
     /// Does harm once, when a connection comes to the point.
@@ -206,7 +230,13 @@ impl FrameProxy {
     /// Turns the answers to the next so many prepared statements and batches into the word of a server that is overloaded. They
     /// are done all the same: what a client sends again must bear that.
     pub fn overload(&self, requests: usize) {
-        self.line.state().overloaded = requests;
+        self.overload_slowly(requests, Duration::ZERO);
+    }
+
+    /// [`FrameProxy::overload`], each word of it so long in coming, as that of a server is that has no time.
+    pub fn overload_slowly(&self, requests: usize, slow: Duration) {
+        let mut state = self.line.state();
+        (state.overloaded, state.slow) = (requests, slow);
     }
 
     /// How many are still to come.
@@ -330,7 +360,9 @@ impl Line {
         });
         self.pump(&pair, Side::Client);
         let _ = down.join();
+        let unanswered = pair.talk().paging.len();
         let mut state = self.state();
+        state.paging -= unanswered;
         state.pairs.retain(|other| !Arc::ptr_eq(other, &pair));
     }
 
@@ -355,6 +387,8 @@ impl Line {
             }
             if side == Side::Server && pair.talk().turned.remove(&stream(&frame)) {
                 frame = overloaded(&frame);
+                let slow = self.state().slow;
+                std::thread::sleep(slow);
             }
             if let Some(harm) = &after {
                 self.arm(pair, &frame, harm);
@@ -389,6 +423,12 @@ impl Line {
                     state.overloaded -= 1;
                     talk.turned.insert(stream);
                 }
+                if let Some(rows) = page_size(frame) {
+                    talk.paging.insert(stream);
+                    state.paging += 1;
+                    let under_way = state.paging;
+                    state.pages.push(Paged { rows, under_way });
+                }
                 state.requests += 1;
                 state.prepared += usize::from(opcode == PREPARE);
                 let statement = text(frame);
@@ -412,6 +452,7 @@ impl Line {
                 if !talk.asked.remove(&stream) {
                     return (None, None);
                 }
+                state.paging -= usize::from(talk.paging.remove(&stream));
                 state.answers += 1;
                 let n = state.answers;
                 (state.due(|at| *at == At::Answer(n)), None)

@@ -97,6 +97,10 @@ fn pieces(archive: &Archive, maps: &[TableMap]) -> Result<Vec<Piece>> {
                         layout: archive.layout(table, part)?,
                         path: archive.path(&of_part.file),
                         file: of_part.file.clone(),
+                        deleted: of_part.deleted.as_ref().map(|deleted| {
+                            let file = deleted.file.clone();
+                            Box::new((archive.path(&file), file))
+                        }),
                         read_at: range.read_from.saturating_mul(1_000),
                         cut_off: began,
                     },
@@ -107,15 +111,21 @@ fn pieces(archive: &Archive, maps: &[TableMap]) -> Result<Vec<Piece>> {
     Ok(pieces)
 }
 
-/// Whether a file is as it was written.
+/// Whether the files of a piece are as they were written.
 async fn proved(archive: &Archive, piece: &Piece) -> Result<()> {
-    let First::File { file, .. } = &piece.first else {
+    let First::File { file, deleted, .. } = &piece.first else {
         return Ok(());
     };
-    let (archive, file) = (archive.clone(), file.clone());
-    let path = file.path.clone();
-    let proved = tokio::task::spawn_blocking(move || archive.check(&file)).await;
+    let deleted = deleted.iter().map(|deleted| &deleted.1);
+    let files: Vec<_> = [file].into_iter().chain(deleted).cloned().collect();
+    let archive = archive.clone();
+    let proved = tokio::task::spawn_blocking(move || {
+        files.into_iter().try_for_each(|file| {
+            let checked = archive.check(&file);
+            checked.map_err(|broken| broken.at(Place::file(file.path)))
+        })
+    });
     proved
+        .await
         .map_err(|error| Error::failed(error.to_string()))?
-        .map_err(|broken| broken.at(Place::file(path)))
 }

@@ -3,16 +3,14 @@
 use super::LOOKED_UP;
 use crate::backend::Stop;
 use crate::backend::cassandra::cells::{
-    Hitches, Limits, Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
+    Fetched, Hitches, Limits, Look, Page, Place, Scan, Selection, Source, Throttle, Trouble, Way,
 };
 use crate::backup::TokenRange;
 use crate::backup::table::{Part, Shape};
 use crate::error::Result;
+use crate::keyspace::pieces::{CUT, unreadable};
 use tokio::sync::mpsc;
 use uuid::Uuid;
-
-/// How many pieces a range is cut into where the servers cannot read it in one go.
-const CUT: usize = 8;
 
 /// A keyspace that is compared.
 pub struct Live<'a> {
@@ -93,8 +91,8 @@ impl<'a> Live<'a> {
             // A replica needs to ask nobody for most of it.
             members.sort_by_key(|member: &Uuid| *member != owner);
         }
-        let mut owed = vec![range];
-        while let Some(range) = owed.pop() {
+        let mut owed = vec![Owed::anew(range)];
+        while let Some(Owed { range, begun }) = owed.pop() {
             let way = Way {
                 range,
                 members: &members,
@@ -102,33 +100,80 @@ impl<'a> Live<'a> {
                 stop,
                 hitches,
             };
-            let mut any = false;
-            let mut fetched = scan.first(&way).await;
+            let mut at = begun.as_ref().map(|(place, _)| place.clone());
+            // The last page that had rows, and the place behind it.
+            let mut last = None;
             loop {
+                let fetched = match at.take() {
+                    Some(at) => scan.page(&way, at).await,
+                    None => scan.first(&way).await,
+                };
                 match fetched {
-                    Ok(page) => {
-                        any |= !page.page.is_empty();
-                        if send.send(page.page).await.is_err() {
+                    Ok(Fetched { page, next, .. }) => {
+                        if let (Some(next), false) = (&next, page.is_empty()) {
+                            last = Some((next.clone(), page.clone()));
+                        }
+                        if send.send(page).await.is_err() {
                             // The comparison has ended, with an error of its own.
                             return Ok(());
                         }
-                        match page.next {
-                            Some(next) => fetched = scan.page(&way, next).await,
-                            None => break,
+                        at = next;
+                        if at.is_none() {
+                            break;
                         }
                     }
-                    Err(Trouble::TooMuch(_)) if !any && range.cut(CUT).len() > 1 => {
-                        owed.extend(range.cut(CUT).into_iter().rev());
+                    Err(Trouble::TooMuch(error)) => {
+                        let reached = match last {
+                            Some((place, page)) => page.last_token()?.map(|token| (place, token)),
+                            None => begun,
+                        };
+                        let Some(pieces) = smaller(range, reached) else {
+                            return Err(unreadable(error, &scan.selection.table, range.to));
+                        };
+                        owed.extend(pieces.into_iter().rev());
                         break;
                     }
-                    Err(
-                        Trouble::TooMuch(error) | Trouble::Refused(error) | Trouble::Failed(error),
-                    ) => {
-                        return Err(error);
-                    }
+                    Err(Trouble::Refused(error) | Trouble::Failed(error)) => return Err(error),
                 }
             }
         }
         Ok(())
     }
+}
+
+/// What is owed of a range.
+struct Owed {
+    range: TokenRange,
+    /// Where its next page begins, and the token of the row before, where it has been begun.
+    begun: Option<(Place, i64)>,
+}
+
+impl Owed {
+    fn anew(range: TokenRange) -> Self {
+        Owed { range, begun: None }
+    }
+}
+
+/// A range that replicas cannot read in one go as smaller ones; nothing where it is a single token. What was handed over of
+/// it, up to a place and the token of the row before that, is not read again.
+fn smaller(range: TokenRange, reached: Option<(Place, i64)>) -> Option<Vec<Owed>> {
+    let rest = match &reached {
+        None => range,
+        Some((_, token)) => TokenRange {
+            after: *token,
+            ..range
+        },
+    };
+    let mut pieces = Vec::new();
+    if let Some((place, token)) = reached {
+        // The rest of the partition that was reached.
+        pieces.push(Owed {
+            range: TokenRange { to: token, ..range },
+            begun: Some((place, token)),
+        });
+    }
+    if rest.after < rest.to {
+        pieces.extend(rest.cut(CUT).into_iter().map(Owed::anew));
+    }
+    (pieces.len() > 1).then_some(pieces)
 }

@@ -49,6 +49,43 @@ pub fn text(frame: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
+/// How many rows an EXECUTE asks for (sections 4.1.4, 4.1.6); nothing where it sets no limit.
+pub fn page_size(frame: &[u8]) -> Option<i32> {
+    if frame[4] != EXECUTE || frame[1] & 0x01 != 0 {
+        return None;
+    }
+    fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+        let (taken, left) = rest.split_at_checked(count)?;
+        *rest = left;
+        Some(taken)
+    }
+    fn short(rest: &mut &[u8]) -> Option<usize> {
+        let bytes = take(rest, 2)?.try_into().expect("two bytes");
+        Some(u16::from_be_bytes(bytes).into())
+    }
+    fn int(rest: &mut &[u8]) -> Option<i32> {
+        Some(i32::from_be_bytes(
+            take(rest, 4)?.try_into().expect("four bytes"),
+        ))
+    }
+    let mut rest = frame.get(9..)?;
+    let id = short(&mut rest)?;
+    take(&mut rest, id)?;
+    let _consistency = short(&mut rest)?;
+    let flags = take(&mut rest, 1)?[0];
+    if flags & 0x01 != 0 {
+        for _ in 0..short(&mut rest)? {
+            // Null and unset have no bytes.
+            let length = usize::try_from(int(&mut rest)?).unwrap_or(0);
+            take(&mut rest, length)?;
+        }
+    }
+    match flags & 0x04 {
+        0 => None,
+        _ => int(&mut rest),
+    }
+}
+
 pub fn contains(message: &[u8], text: &[u8]) -> bool {
     message.windows(text.len()).any(|window| window == text)
 }

@@ -4,11 +4,11 @@
 use super::load::Way;
 use crate::backend::cassandra::fault::{Fault, Kind};
 use crate::backend::cassandra::names::identifier;
-use crate::backup::cast::Cast;
+use crate::backup::gone::placed;
 use crate::backup::mapping::TableMap;
-use crate::backup::since::{Deleted, unhex};
-use crate::backup::table::{Part, Role};
-use crate::error::{Error, Result};
+use crate::backup::since::Deleted;
+use crate::backup::table::Part;
+use crate::error::Result;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use scylla::statement::prepared::PreparedStatement;
@@ -33,57 +33,26 @@ fn statement(
     keyspace: &str,
     gone: &Deleted,
 ) -> Result<Option<Statement>> {
-    let key = unhex(&gone.key)?;
-    let wrong = |why: String| Error::failed(format!("a deletion in {}: {why}", map.source.name));
-    let mut values = vec![gone.at.to_be_bytes().to_vec()];
+    let Some(gone) = placed(map, part, gone)? else {
+        return Ok(None);
+    };
     let mut what = String::new();
-    if let Some(name) = &gone.column {
-        let moved = map
-            .moves
-            .iter()
-            .find(|moved| map.source.columns[moved.from].name == *name);
-        let Some(moved) = moved else {
-            return Ok(None);
-        };
-        let to = &map.target.columns[moved.to];
-        what = format!(" {}", identifier(&to.name));
-        if let Some(field) = &gone.field {
+    if let Some(column) = gone.column {
+        what = format!(" {}", identifier(&column.name));
+        if let Some(field) = gone.field {
             what += &format!(".{}", identifier(field));
         }
-        if let Some(element) = &gone.element {
-            let element = unhex(std::slice::from_ref(element))?.remove(0);
-            let converted = match &moved.cast {
-                Cast::Pairs(key, _) => key.apply(&element),
-                Cast::Each(each, _) => each.apply(&element),
-                other => other.apply(&element),
-            };
+        if gone.element.is_some() {
             what += "[?]";
-            values.insert(0, converted.map_err(wrong)?.into_owned());
         }
     }
-    let mut clauses = Vec::new();
-    for (to, column) in map.target.columns.iter().enumerate() {
-        let ours = match part {
-            Part::Rows => column.role.is_key(),
-            Part::Statics => column.role == Role::Partition,
-        };
-        if !ours {
-            continue;
-        }
-        let constant = map.constants.iter().find(|(at, _)| *at == to);
-        let value = match (constant, map.moves.iter().find(|moved| moved.to == to)) {
-            (Some((_, value)), _) => value.clone(),
-            (None, Some(moved)) => {
-                let value = key
-                    .get(moved.from)
-                    .ok_or_else(|| wrong("its key is short".to_string()))?;
-                moved.cast.apply(value).map_err(wrong)?.into_owned()
-            }
-            (None, None) => return Err(wrong(format!("nothing fills {}", column.name))),
-        };
-        clauses.push(format!("{} = ?", identifier(&column.name)));
-        values.push(value);
-    }
+    let at = gone.at.to_be_bytes().to_vec();
+    let clauses = gone.key.iter();
+    let clauses: Vec<String> = clauses
+        .map(|(column, _)| format!("{} = ?", identifier(&column.name)))
+        .collect();
+    let mut values: Vec<Vec<u8>> = gone.element.into_iter().chain([at]).collect();
+    values.extend(gone.key.into_iter().map(|(_, value)| value));
     let text = format!(
         "DELETE{what} FROM {}.{} USING TIMESTAMP ? WHERE {}",
         identifier(keyspace),

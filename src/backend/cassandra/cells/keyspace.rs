@@ -1,7 +1,7 @@
 //! The keyspace that an import writes to: its schema, its settings, and what kmig has noted there of imports.
 
 use super::hitches::Hitches;
-use super::load::Way;
+use super::load::{Way, room};
 use super::sent::Clock;
 use super::settings::mutation_max;
 use super::throttle::{Limits, Throttle};
@@ -15,6 +15,7 @@ use crate::backend::cassandra::tables::{self, Own};
 use crate::backend::cassandra::{clocks, rights, schema};
 use crate::cql::schema::Schema;
 use crate::error::{Error, Exit, Result};
+use crate::machine;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -262,11 +263,12 @@ impl Cassandra {
             consistency: self.sender.consistency,
             clock: Clock {
                 told,
-                at: Instant::now(),
+                at: machine::since_boot(),
             },
             // Half of a segment is the largest mutation (traps C17); what the server adds to the values is the other half.
             request_bytes: REQUEST_BYTES.min(mutation_max(settings) / 2),
             in_flight: limits.at_once,
+            room: room(),
             throttle: Arc::new(Throttle::new(limits)),
             hitches,
             stop: self.stop(),

@@ -29,13 +29,18 @@ use scylla::statement::Consistency;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Rows of one request, at most: more gain nothing, and a request that is refused is cut in halves.
 const ROWS_MAX: usize = 100;
 
 /// Requests that are ready and wait for one in flight to end.
 const READY: usize = 32;
+
+/// Bytes of values that wait or are in flight, of all files together, about: each has them up to three times, as a row, as the
+/// driver's values and as a frame.
+const HELD: usize = 4 << 20;
 
 /// What every file of an import shares.
 #[derive(Clone)]
@@ -54,6 +59,8 @@ pub struct Way<'a> {
     pub request_bytes: usize,
     /// Requests in flight, for each file, at most.
     pub in_flight: usize,
+    /// How many more bytes may wait or be in flight.
+    pub(super) room: Arc<Semaphore>,
     /// How much is asked of the cluster by all files together.
     pub throttle: Arc<Throttle>,
     /// Told of what makes a request be sent again.
@@ -115,7 +122,8 @@ pub struct Loaded {
 
 /// What the reading thread hands over.
 enum Item {
-    Rows(Vec<Sent>),
+    /// Rows, and the room that they take until they are written.
+    Rows(Vec<Sent>, OwnedSemaphorePermit),
     Reject(Rejected),
 }
 
@@ -136,7 +144,13 @@ impl Way<'_> {
         let table = job.map.target.name.clone();
         let (send, mut ready) = mpsc::channel(READY);
         let (clock, bytes) = (self.clock, self.request_bytes);
-        let reading = tokio::task::spawn_blocking(move || read(&job, &texts, clock, bytes, &send));
+        let handing = Ready {
+            room: self.room.clone(),
+            runtime: Handle::current(),
+            send,
+        };
+        let reading =
+            tokio::task::spawn_blocking(move || read(&job, &texts, clock, bytes, &handing));
         let mut flying = FuturesUnordered::new();
         let mut rejected = 0;
         let mut open = true;
@@ -148,7 +162,7 @@ impl Way<'_> {
                         rejected += 1;
                         reject(row)?;
                     }
-                    Some(Item::Rows(rows)) => {
+                    Some(Item::Rows(rows, room)) => {
                         self.stop.check()?;
                         let (writer, throttle) = (&writer, &self.throttle);
                         flying.push(async move {
@@ -158,6 +172,7 @@ impl Way<'_> {
                                 Ok(_) => turn.answered(rows.len(), rows.iter().map(Sent::size).sum()),
                                 Err(_) => turn.refused(),
                             }
+                            drop(room);
                             (rows, written)
                         });
                     }
@@ -255,6 +270,40 @@ impl Way<'_> {
     }
 }
 
+/// Where a thread that reads hands over what is ready.
+struct Ready {
+    room: Arc<Semaphore>,
+    runtime: Handle,
+    send: mpsc::Sender<Item>,
+}
+
+/// Nobody listens any more: the run has ended.
+struct Ended;
+
+impl Ready {
+    /// Hands over the rows of a request of so many bytes, once there is room for them. One that is larger than all room waits for
+    /// all of it.
+    fn rows(&self, rows: Vec<Sent>, bytes: usize) -> Result<(), Ended> {
+        let bytes = u32::try_from(bytes.min(HELD)).unwrap_or(u32::MAX);
+        let room = self.room.clone().acquire_many_owned(bytes);
+        let room = self.runtime.block_on(room).map_err(|_| Ended)?;
+        self.put(Item::Rows(rows, room))
+    }
+
+    fn reject(&self, row: Rejected) -> Result<(), Ended> {
+        self.put(Item::Reject(row))
+    }
+
+    fn put(&self, item: Item) -> Result<(), Ended> {
+        self.send.blocking_send(item).map_err(|_| Ended)
+    }
+}
+
+/// Room for the requests of an import.
+pub(super) fn room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(HELD))
+}
+
 /// Converts some rows of a file and writes none: how many were read, and those that do not fit.
 ///
 /// # Errors
@@ -289,13 +338,7 @@ fn rejected(reject: Reject) -> Rejected {
 }
 
 /// Reads a file and hands its rows over, those of one partition together.
-fn read(
-    job: &Job,
-    texts: &Texts,
-    clock: Clock,
-    bytes_max: usize,
-    send: &mpsc::Sender<Item>,
-) -> Result<Loaded> {
+fn read(job: &Job, texts: &Texts, clock: Clock, bytes_max: usize, ready: &Ready) -> Result<Loaded> {
     let mut reader = archive::rows(&job.path, &job.layout)?;
     let converter = Converter::new(&job.map, job.part, job.marker.cut_off);
     let partition = converter
@@ -316,7 +359,7 @@ fn read(
             let converted = match converter.row(&cells) {
                 Ok(converted) => converted,
                 Err(reject) => {
-                    if send.blocking_send(Item::Reject(rejected(reject))).is_err() {
+                    if ready.reject(rejected(reject)).is_err() {
                         return Ok(loaded);
                     }
                     continue;
@@ -331,8 +374,7 @@ fn read(
                 .is_some_and(|first| first.key[..partition] == sent.key[..partition]);
             let more = sent.size();
             if !rows.is_empty() && (!same || size + more > bytes_max || rows.len() >= ROWS_MAX) {
-                let full = Item::Rows(std::mem::take(&mut rows));
-                if send.blocking_send(full).is_err() {
+                if ready.rows(std::mem::take(&mut rows), size).is_err() {
                     return Ok(loaded);
                 }
                 size = 0;
@@ -343,7 +385,7 @@ fn read(
     }
     if !rows.is_empty() {
         // Nobody listens any more where the run has ended.
-        let _ = send.blocking_send(Item::Rows(rows));
+        let _ = ready.rows(rows, size);
     }
     Ok(loaded)
 }

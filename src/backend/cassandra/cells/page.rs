@@ -1,6 +1,7 @@
 //! The rows of an answer, taken apart in the server's bytes.
 
 use super::select::{Selection, Slot};
+use super::token::token;
 use crate::backup::codec::elements;
 use crate::backup::codec::wire::Wire;
 use crate::backup::manifest::ElementTimes;
@@ -13,6 +14,7 @@ use scylla::response::query_result::QueryRowsResult;
 use std::sync::Arc;
 
 /// The rows of an answer, in the server's bytes, one of which it stands at.
+#[derive(Clone)]
 pub struct Page {
     selection: Arc<Selection>,
     /// The coordinator's clock at this page, in milliseconds since 1970; nothing where it has no rows.
@@ -29,6 +31,7 @@ pub struct Page {
 }
 
 /// Times of a column of a row.
+#[derive(Clone)]
 enum Kept {
     None,
     One(Time),
@@ -106,13 +109,32 @@ impl Page {
     pub fn advance(&mut self) -> Result<bool> {
         while self.left > 0 {
             self.left -= 1;
-            self.take_apart()
-                .map_err(|why| Error::failed(format!("a row cannot be read: {why}")))?;
+            self.take_apart().map_err(unreadable)?;
             if !self.skipped() {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// The token of its last row, ones included that [`Page::advance`] passes over; nothing where it has none.
+    ///
+    /// # Errors
+    /// The answer is not what was asked for.
+    pub fn last_token(mut self) -> Result<Option<i64>> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        while self.left > 0 {
+            self.left -= 1;
+            self.take_apart().map_err(unreadable)?;
+        }
+        let columns = self.selection.columns.iter().zip(&self.kept);
+        let partition = columns.filter(|(column, _)| column.role == Role::Partition);
+        let values: Vec<&[u8]> = partition
+            .map(|(_, (value, _))| value.map_or(&[][..], |(start, end)| &self.bytes[start..end]))
+            .collect();
+        Ok(Some(token(values.into_iter())))
     }
 
     /// Puts the cells of the row that it stands at into `cells`, in the selection's order.
@@ -229,6 +251,10 @@ impl Page {
             }
         }
     }
+}
+
+fn unreadable(why: &str) -> Error {
+    Error::failed(format!("a row cannot be read: {why}"))
 }
 
 /// A write time and a TTL. In its last second a cell has a TTL of 0, and is not for ever (cassandra.md §3.11).

@@ -65,7 +65,8 @@ pub struct Fetched {
     pub member: Uuid,
 }
 
-/// Where a page begins.
+/// Where a page begins. It holds for every range that begins as the one that it was told of, and ends behind it.
+#[derive(Clone)]
 pub struct Place(PagingState);
 
 /// Why a page did not come.

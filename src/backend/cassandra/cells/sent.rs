@@ -4,24 +4,26 @@
 use super::statements::{Bound, Columns, Slot, Text};
 use crate::backup::cast::wire;
 use crate::backup::group::Verb;
+use crate::machine;
 use scylla::serialize::SerializationError;
 use scylla::serialize::row::{RowSerializationContext, SerializeRow};
 use scylla::serialize::writers::RowWriter;
-use tokio::time::Instant;
+use std::time::Duration;
 
 /// The clock of the servers, which expiries are counted by.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// Milliseconds since 1970, as a coordinator told them.
     pub told: i64,
-    /// When it did.
-    pub at: Instant,
+    /// When it did, by [`machine::since_boot`]: the servers' clock goes on while this machine sleeps.
+    pub at: Duration,
 }
 
 impl Clock {
     /// Seconds since 1970.
     pub fn now(&self) -> i64 {
-        let since = i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let since = machine::since_boot().saturating_sub(self.at);
+        let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
         self.told.saturating_add(since).div_euclid(1_000)
     }
 }
