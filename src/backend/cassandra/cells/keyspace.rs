@@ -3,7 +3,7 @@
 use super::hitches::Hitches;
 use super::load::Way;
 use super::sent::Clock;
-use super::settings::mutation_max;
+use super::settings::{mutation_max, write_timeout};
 use super::throttle::{Limits, Throttle};
 use crate::backend::Stop;
 use crate::backend::cassandra::Cassandra;
@@ -268,6 +268,7 @@ impl Cassandra {
             request_bytes: REQUEST_BYTES.min(mutation_max(settings) / 2),
             in_flight: limits.at_once,
             throttle: Arc::new(Throttle::new(limits)),
+            quiet: write_timeout(settings),
             hitches,
             stop: self.stop(),
         })
