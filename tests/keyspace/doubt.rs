@@ -156,13 +156,21 @@ fn a_list_in_doubt_that_stands_on_one_replica_alone_is_found() {
     running.await_line("1100 (write timeout)");
     stage.proxy.heal();
     let Alone { node, p, row } = alone.lock().expect("a sound lock").take().expect("a row");
+    // While it is away a quorum of the others could say that nothing is there.
+    cluster.kill(node);
     std::thread::scope(|scope| {
         for other in (1..=NODES).filter(|other| *other != node) {
             scope.spawn(move || cluster.restart(other));
         }
     });
-    let output = running.wait();
     let query = format!("select v, l from t where p = {p}");
+    cluster.await_rows(&source.keyspace, &query, &row);
+    stage.proxy.count_anew();
+    while stage.proxy.answers() < 6 && !running.has_ended() {
+        cassandra::pause_a_moment();
+    }
+    cluster.restart(node);
+    let output = running.wait();
     if output.code != 0 {
         // The nodes took longer to start than kmig is patient.
         expect("in time", output, 1, &["the same command"]);
@@ -170,7 +178,7 @@ fn a_list_in_doubt_that_stands_on_one_replica_alone_is_found() {
         let again = by_proxy(stage, &keyspace, line).run();
         expect("again", again, 0, &["Imported"]);
     }
-    // The others have all of it, and together with the one it is the same.
+    // A quorum has all of it, and together with the third it is the same.
     cluster.await_rows(&keyspace.keyspace, &query, &row);
     let all = cluster.node_cql_at(node, &keyspace.keyspace, &query, Consistency::All);
     assert_eq!(all, Ok(row), "{p}, which node {node} had alone");
