@@ -4,6 +4,7 @@
 mod support;
 
 mod compare;
+mod doubt;
 mod element_times;
 mod export_faults;
 mod exports;

@@ -95,12 +95,9 @@ fn paused(
         Then::Asked => (143, "stopped by a signal"),
         Then::GivenUp => (1, "failed: "),
     };
-    let next = if code == 0 {
-        ""
-    } else {
-        "next: the same command"
-    };
-    expect(line, output, code, &[text, next])
+    let next = if code == 0 { "" } else { "next: " };
+    let command = if code == 0 { "" } else { "the same command" };
+    expect(line, output, code, &[text, next, command])
 }
 
 #[test]

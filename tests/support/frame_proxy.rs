@@ -39,7 +39,9 @@ pub enum At {
     Before(usize),
     /// The n-th request has gone on to its node.
     After(usize),
-    /// A request holds this text, in its statement or in a value of it, and has gone on to its node.
+    /// A request holds this text, in its statement or in a value of it, and has not gone on to its node.
+    Sending(String),
+    /// The same, and it has gone on to its node.
     Sent(String),
     /// A request whose statement begins with this has gone on to its node: not one that journals such a statement.
     Statement(String),
@@ -434,7 +436,11 @@ impl Line {
                 let statement = text(frame);
                 state.texts.extend(statement.clone());
                 let n = state.requests;
-                let before = state.due(|at| *at == At::Before(n));
+                let before = state.due(|at| match at {
+                    At::Before(wanted) => *wanted == n,
+                    At::Sending(text) => contains(frame, text.as_bytes()),
+                    _ => false,
+                });
                 let after = state.due(|at| match at {
                     At::After(wanted) => *wanted == n,
                     At::Sent(text) => contains(frame, text.as_bytes()),

@@ -285,11 +285,18 @@ impl Running {
     /// # Panics
     /// When it ends without one.
     pub fn await_line(&mut self, text: &str) -> String {
+        match self.line_or_end(text) {
+            Some(line) => line,
+            None => panic!("{} ended without {text:?}:\n{}", self.line, self.seen),
+        }
+    }
+
+    /// Waits until it has written a line that holds the text, or has ended without one.
+    pub fn line_or_end(&mut self, text: &str) -> Option<String> {
         loop {
-            match self.next_line() {
-                Some(line) if line.contains(text) => return line,
-                Some(_) => {}
-                None => panic!("{} ended without {text:?}:\n{}", self.line, self.seen),
+            let line = self.next_line()?;
+            if line.contains(text) {
+                return Some(line);
             }
         }
     }

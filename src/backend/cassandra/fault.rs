@@ -280,6 +280,17 @@ impl From<NewSessionError> for Fault {
     }
 }
 
+/// Whether a node's host said, at the last try to connect, that no process listens there.
+pub(super) fn not_listening(error: &ExecutionError) -> bool {
+    let ExecutionError::ConnectionPoolError(ConnectionPoolError::Broken {
+        last_connection_error: ConnectionError::IoError(error),
+    }) = error
+    else {
+        return false;
+    };
+    error.kind() == std::io::ErrorKind::ConnectionRefused
+}
+
 /// Why a node that was connected is not any more, in few words: it stands in the line of a member.
 fn unconnected(error: &ConnectionError) -> String {
     match error {

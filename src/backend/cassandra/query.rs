@@ -1,6 +1,6 @@
 //! Sends CQL to a chosen member, or to any, and reads rows.
 
-use super::fault::{Fault, Kind};
+use super::fault::{Fault, Kind, not_listening};
 use super::members::ANSWER;
 use scylla::client::session::Session;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
@@ -44,6 +44,17 @@ pub struct How {
     pub write_time: Option<i64>,
 }
 
+/// What a member does that is asked what every node has in its own memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knock {
+    /// It answers.
+    Answers,
+    /// Its host says that nothing listens there.
+    Gone,
+    /// It does not, or there is no connection to it.
+    Silent,
+}
+
 /// How often a request is sent in all that the server had no time for.
 const TRIES_MAX: usize = 6;
 
@@ -83,6 +94,25 @@ impl Sender {
         // Nothing is repeated behind kmig's back.
         statement.set_is_idempotent(false);
         statement
+    }
+
+    /// Asks a member for a sign of life. A no to the request is one.
+    pub async fn knock(&self, member: Uuid, timeout: Duration) -> Knock {
+        let how = How {
+            member: Some(member),
+            consistency: Some(Consistency::One),
+            timeout: Some(timeout),
+            write_time: None,
+        };
+        let statement = self.statement("SELECT key FROM system.local", how);
+        match self.session.query_unpaged(statement, ()).await {
+            Ok(_) => Knock::Answers,
+            Err(error) if not_listening(&error) => Knock::Gone,
+            Err(error) => match Fault::from(error).code {
+                Some(_) => Knock::Answers,
+                None => Knock::Silent,
+            },
+        }
     }
 
     /// The same through another member where the coordinator has died.

@@ -285,6 +285,12 @@ pub fn noted(imports: &[Value], sha256: &str, print: &str) -> (bool, bool) {
     (done, of_file().next().is_some())
 }
 
+/// Whether the last that is noted of a file is that it was begun: then nobody has seen all that was sent of it answered.
+pub fn unfinished(imports: &[Value], sha256: &str) -> bool {
+    let last = imports.iter().rfind(|line| line["sha256"] == sha256);
+    last.is_some_and(|line| line["state"] == "begun")
+}
+
 /// The schema of the keyspace and its tables, kmig's own left aside.
 pub async fn targets(cassandra: &Cassandra) -> Result<(Schema, Vec<Shape>)> {
     let schema = cassandra.schema_of(cassandra.keyspace()).await?;

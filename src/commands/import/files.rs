@@ -1,10 +1,10 @@
 //! The files of an import, some side by side: each is proved, written and noted, and none twice.
 
-use super::decide::{Decided, Decision, noted};
+use super::decide::{Decided, Decision, noted, unfinished};
 use super::rejects::Rejects;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
-use crate::backend::cassandra::cells::{Hitches, Limits, write_timeout};
+use crate::backend::cassandra::cells::{self, Hitches, Limits, write_timeout};
 use crate::backend::cassandra::claim::{Before, Claim, Held, Taken};
 use crate::backup::archive::Archive;
 use crate::backup::manifest::{Deletions, File, Table};
@@ -177,6 +177,7 @@ impl Run<'_> {
             Some(deleted) => format!("{} {}", file.sha256, deleted.file.sha256),
         };
         let (done, mut begun) = self.decision.noted(&sha256, &decided.print);
+        let mut unclean = false;
         if done {
             meter.borrow_mut().done += rows_of(&piece);
             return Ok(Outcome::Skipped);
@@ -208,8 +209,10 @@ impl Run<'_> {
                 return Ok(Outcome::Skipped);
             }
             begun = true;
+            // Who found the file damaged gave it back, and had settled nothing.
+            unclean = claim.before == Before::Unclean || unfinished(&imports, &sha256);
         }
-        if claim.before == Before::Unclean && decided.map.target.is_unrepeatable() {
+        if unclean && decided.map.target.is_unrepeatable() {
             self.until_quiet(file).await?;
         }
         // Before anything of it is applied; the other files go on.
@@ -236,14 +239,19 @@ impl Run<'_> {
         };
         let begin = note("begun", &Loaded::default());
         self.cassandra.note_import(&begin, way.hitches).await?;
+        let there = begun || !decided.empty || self.archive.manifest.since.is_some();
         let job = Job {
             map: decided.map.clone(),
             part: piece.part,
             layout: self.archive.layout(piece.table, piece.part)?,
             path: self.archive.path(file),
             marker: decided.marker,
-            careful: begun || !decided.empty || self.archive.manifest.since.is_some(),
-            grows: begun || !decided.empty || self.archive.manifest.since.is_some(),
+            before: match there {
+                _ if unclean => cells::Before::InDoubt,
+                true => cells::Before::Settled,
+                false => cells::Before::Absent,
+            },
+            grows: there,
             table: Some(decided.table.clone()),
             hold: Some(claim.hold()),
             rows_max: None,
@@ -283,13 +291,15 @@ impl Run<'_> {
     /// Waits until nothing of a run that was ended in the middle of a file can still arrive: a list or counter that is not there
     /// yet would be written twice (traps C4, C11).
     async fn until_quiet(&self, file: &File) -> Result<()> {
-        let left = write_timeout(&self.decision.settings);
-        self.context.progress.say(&format!(
-            "{}: the run before was not ended cleanly, and what it had sent may still arrive; waiting for {:.1} s",
-            file.path,
-            left.as_secs_f64()
-        ));
-        self.context.stop.pause(left).await
+        let tell = |left: Duration| {
+            self.context.progress.say(&format!(
+                "{}: the run before was not ended cleanly, and what it had sent may still arrive; waiting for {:.1} s",
+                file.path,
+                left.as_secs_f64()
+            ));
+        };
+        let within = write_timeout(&self.decision.settings);
+        self.cassandra.until_heard(within, tell).await
     }
 
     /// Why a file could not be written, where more is known of it than the server said.
@@ -456,7 +466,7 @@ pub async fn try_out(
                 layout: archive.layout(piece.table, piece.part)?,
                 path: archive.path(piece.file),
                 marker: decided.marker,
-                careful: false,
+                before: cells::Before::Absent,
                 grows: false,
                 table: None,
                 hold: None,

@@ -156,6 +156,6 @@ pub fn available_in(version: Version) -> bool {
 }
 
 /// Between two looks at what is waited for.
-fn pause_a_moment() {
+pub fn pause_a_moment() {
     std::thread::sleep(Duration::from_millis(20));
 }

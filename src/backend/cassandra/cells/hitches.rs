@@ -12,6 +12,8 @@ pub struct Hitches<'a> {
     tell: &'a dyn Fn(String),
     /// When one failed last.
     last: Cell<Option<Instant>>,
+    /// When a node was waited for last.
+    waited: Cell<Option<Instant>>,
 }
 
 impl<'a> Hitches<'a> {
@@ -20,6 +22,7 @@ impl<'a> Hitches<'a> {
         Hitches {
             tell,
             last: Cell::new(None),
+            waited: Cell::new(None),
         }
     }
 
@@ -28,6 +31,17 @@ impl<'a> Hitches<'a> {
         let now = Instant::now();
         if begins(self.last.replace(Some(now)), now) {
             (self.tell)(line(what, why, until.saturating_duration_since(now)));
+        }
+    }
+
+    /// A node was sent what cannot be written twice, and has not answered.
+    pub fn waits(&self, node: &str, until: Instant) {
+        let now = Instant::now();
+        if begins(self.waited.replace(Some(now)), now) {
+            (self.tell)(format!(
+                "{node} was sent lists or counters, which it may write whenever it goes on: waiting until it does, for {} s at most",
+                until.saturating_duration_since(now).as_secs_f64().ceil()
+            ));
         }
     }
 }

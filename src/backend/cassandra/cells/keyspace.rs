@@ -3,7 +3,7 @@
 use super::hitches::Hitches;
 use super::load::{Way, room};
 use super::sent::Clock;
-use super::settings::mutation_max;
+use super::settings::{mutation_max, write_timeout};
 use super::throttle::{Limits, Throttle};
 use crate::backend::Stop;
 use crate::backend::cassandra::Cassandra;
@@ -270,6 +270,7 @@ impl Cassandra {
             in_flight: limits.at_once,
             room: room(),
             throttle: Arc::new(Throttle::new(limits)),
+            quiet: write_timeout(settings),
             hitches,
             stop: self.stop(),
         })

@@ -1,13 +1,16 @@
 //! One file of an export into its table: read, converted and grouped on a thread of its own, sent in many requests.
 
+use super::doubt::Before;
 use super::hitches::Hitches;
 use super::sent::{Clock, Expected, Sent, Texts};
+use super::silence::BRING_BACK;
 use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
-use super::write::{Refusal, Surroundings, Writer};
+use super::write::{Refusal, Surroundings, Unwritten, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;
+use crate::backend::cassandra::members;
 use crate::backend::cassandra::names::identifier;
 use crate::backend::cassandra::query::Sender;
 use crate::backend::cassandra::schema;
@@ -29,6 +32,7 @@ use scylla::statement::Consistency;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -63,6 +67,8 @@ pub struct Way<'a> {
     pub(super) room: Arc<Semaphore>,
     /// How much is asked of the cluster by all files together.
     pub throttle: Arc<Throttle>,
+    /// After how long no server begins any more with a write that it has got.
+    pub quiet: Duration,
     /// Told of what makes a request be sent again.
     pub hitches: &'a Hitches<'a>,
     /// Whether a signal wants the run to end.
@@ -82,8 +88,8 @@ pub struct Job {
     pub path: PathBuf,
     /// How markers are written.
     pub marker: Marker,
-    /// Whether an earlier run may have written some of its rows.
-    pub careful: bool,
+    /// Whether some of its rows may be there.
+    pub before: Before,
     /// Whether lists may be there that have grown since: then each element is a statement of its own.
     pub grows: bool,
     /// The keyspace's table as it was when all this was decided; nothing where none is written.
@@ -139,7 +145,7 @@ impl Way<'_> {
         reject: &mut dyn FnMut(Rejected) -> Result<()>,
     ) -> Result<Loaded> {
         let (texts, writer) = self.prepare(&job).await?;
-        let careful = job.careful;
+        let may_be_there = job.before;
         let (map, before) = (job.map.clone(), job.table.clone());
         let table = job.map.target.name.clone();
         let (send, mut ready) = mpsc::channel(READY);
@@ -167,7 +173,7 @@ impl Way<'_> {
                         let (writer, throttle) = (&writer, &self.throttle);
                         flying.push(async move {
                             let turn = throttle.turn().await;
-                            let written = writer.write(&rows, clock, careful).await;
+                            let written = writer.write(&rows, clock, may_be_there).await;
                             match &written {
                                 Ok(_) => turn.answered(rows.len(), rows.iter().map(Sent::size).sum()),
                                 Err(_) => turn.refused(),
@@ -178,7 +184,10 @@ impl Way<'_> {
                     }
                 },
                 Some((rows, written)) = flying.next() => {
-                    let refusals = written.map_err(|fault| self.failed(&table, fault))?;
+                    let refusals = match written {
+                        Ok(refusals) => refusals,
+                        Err(why) => return Err(self.failed(&table, why).await),
+                    };
                     if let (false, Some(before)) = (refusals.is_empty(), &before) {
                         // Then it is no row that does not fit.
                         self.unaltered(&map, before).await?;
@@ -225,18 +234,39 @@ impl Way<'_> {
         }
     }
 
-    fn failed(&self, table: &str, fault: Fault) -> Error {
+    async fn failed(&self, table: &str, why: Unwritten) -> Error {
         if let Err(stopped) = self.stop.check() {
             return stopped;
         }
-        let mut error = fault.error();
-        error.message = format!(
-            "writing to {}.{table} failed: {}",
-            self.keyspace, error.message
-        );
-        // Whether this one request has taken effect is settled by the next run.
-        error.now = None;
-        error
+        let failed = format!("writing to {}.{table} failed", self.keyspace);
+        let in_doubt = |error: Error| {
+            error
+                .now("what was imported stays; whether some rows with lists or counters were written is not known, and none of them was sent again")
+                .next(BRING_BACK)
+        };
+        match why {
+            Unwritten::Stopped(stopped) => stopped,
+            Unwritten::Failed(fault) => {
+                let mut error = fault.error();
+                error.message = format!("{failed}: {}", error.message);
+                // Whether this one request has taken effect is settled by the next run.
+                error.now = None;
+                error
+            }
+            Unwritten::Silent { node, time } => in_doubt(Error::failed(format!(
+                "{failed}: {node} was sent lists or counters {:.0} s ago and has answered nothing since; it may write them whenever it goes on",
+                time.as_secs_f64()
+            ))),
+            Unwritten::Unseen(fault) => {
+                let silent = members::silent(&self.sender.working().await).await;
+                let mut error = fault.error();
+                error.message = format!(
+                    "{failed}: not every replica tells whether it has rows with lists or counters: {}{silent}",
+                    error.message
+                );
+                in_doubt(error)
+            }
+        }
     }
 
     async fn prepare(&self, job: &Job) -> Result<(Texts, Writer<'_>)> {
@@ -254,7 +284,6 @@ impl Way<'_> {
         };
         let texts = Texts::of(&columns, job.part == Part::Rows);
         let writer = Writer::prepare(
-            self.session.clone(),
             &columns,
             &texts,
             self.consistency,
@@ -263,6 +292,8 @@ impl Way<'_> {
                 hitches: self.hitches,
                 throttle: &self.throttle,
                 stop: self.stop.clone(),
+                sender: self.sender.clone(),
+                quiet: self.quiet,
             },
         );
         let writer = writer.await.map_err(Fault::error)?.under(job.hold.clone());

@@ -1,6 +1,7 @@
 //! The rows of a keyspace, read as the protocol carries them: no object for a value between the server's frame and a file.
 
 mod delete;
+mod doubt;
 mod find;
 mod hitches;
 mod keyspace;
@@ -13,11 +14,13 @@ mod read;
 pub mod select;
 pub mod sent;
 mod settings;
+mod silence;
 pub mod statements;
 mod throttle;
 mod token;
 pub mod write;
 
+pub use doubt::Before;
 pub use find::Finder;
 pub use hitches::Hitches;
 pub use look::{Described, Look};

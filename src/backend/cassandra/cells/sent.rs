@@ -64,10 +64,44 @@ impl Sent {
         self.statements.iter().any(|bound| bound.element.is_some())
     }
 
-    /// For each list that it adds to, more elements than it has.
-    pub(super) fn all_there(&self) -> Vec<(usize, usize)> {
-        let elements = self.statements.iter().filter_map(|bound| bound.element);
-        elements.map(|(cell, _)| (cell, usize::MAX)).collect()
+    /// What is to be added where its lists have been begun: of each cell so many elements are there.
+    pub(super) fn lacking(&self, there: &[(usize, usize)]) -> Sent {
+        let lacks = |bound: &&Bound| {
+            bound.element.is_none_or(|(cell, place)| {
+                let of_cell = there.iter().find(|(other, _)| *other == cell);
+                of_cell.is_none_or(|(_, count)| place >= *count)
+            })
+        };
+        Sent {
+            statements: self.statements.iter().filter(lacks).cloned().collect(),
+            ..self.clone()
+        }
+    }
+
+    /// What it writes beside its lists and counters, which bears a repeat. The places are those of an UPDATE: where these stand,
+    /// and where other cells do.
+    pub(super) fn beside(&self, places: &[usize], others: &[usize]) -> Sent {
+        let beside = |bound: &Bound| {
+            if bound.element.is_some() {
+                return None;
+            }
+            let mut bound = bound.clone();
+            if bound.verb == Verb::Insert {
+                return Some(bound);
+            }
+            for place in places {
+                bound.slots[*place] = Slot::Null;
+            }
+            let writes = others
+                .iter()
+                .any(|place| bound.slots[*place] != Slot::Unset);
+            writes.then_some(bound)
+        };
+        Sent {
+            key: self.key.clone(),
+            statements: self.statements.iter().filter_map(beside).collect(),
+            unrepeatable: Vec::new(),
+        }
     }
 
     /// Whether a repeat of it would not be the same.
@@ -190,5 +224,54 @@ impl Texts {
             Verb::Insert => self.insert.as_ref(),
             Verb::Update => self.update.as_ref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(verb: Verb, slots: &[Slot], element: Option<(usize, usize)>) -> Bound {
+        Bound {
+            verb,
+            expiry: None,
+            slots: slots.to_vec(),
+            bytes: vec![7],
+            element,
+        }
+    }
+
+    fn sent(statements: Vec<Bound>) -> Sent {
+        Sent {
+            key: Vec::new(),
+            statements,
+            unrepeatable: vec![Expected::List(vec![(vec![7], false)])],
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_a_list_bears_a_repeat() {
+        let value = Slot::Value(0, 1);
+        let insert = bound(Verb::Insert, &[value], None);
+        let both = bound(Verb::Update, &[value, value], None);
+        let list = bound(Verb::Update, &[value, Slot::Unset], None);
+        let row = sent(vec![insert.clone(), both, list]);
+        let beside = row.beside(&[0], &[1]);
+        let other = bound(Verb::Update, &[Slot::Null, value], None);
+        assert_eq!(beside.statements, [insert, other]);
+        assert!(row.unrepeatable() && !beside.unrepeatable());
+    }
+
+    #[test]
+    fn elements_that_are_there_are_not_added_again() {
+        let element = |place| bound(Verb::Update, &[Slot::Value(0, 1)], Some((0, place)));
+        let other = bound(Verb::Update, &[Slot::Null], None);
+        let row = sent(vec![other.clone(), element(0), element(1)]);
+        assert_eq!(
+            row.lacking(&[(0, 1)]).statements,
+            [other.clone(), element(1)]
+        );
+        assert!(row.lacking(&[(0, 1)]).unrepeatable());
+        assert!(row.beside(&[0], &[]).statements.is_empty());
     }
 }

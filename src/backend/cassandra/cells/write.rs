@@ -1,29 +1,33 @@
 //! Writes rows: many requests in flight, each for one partition, each cell with its own write time and expiry.
 //!
-//! What may be sent again without harm is sent again until the cluster takes it. List elements and counters are not: what
-//! became of such a row is looked up before it is sent once more (traps C11): absent → written, equal → done, different →
-//! rejected.
+//! What may be sent again without harm is sent again until the cluster takes it. List elements and counters are not: once
+//! nothing of such a row can arrive any more it is looked up (traps C11): absent → written, equal → done but for its other
+//! cells, different → rejected.
 
+use super::doubt::{Before, Look, Rest};
 use super::hitches::Hitches;
-use super::raw::Key;
-use super::sent::{Clock, Expected, Sent, Texts, Values};
-use super::statements::{Bound, Columns, Text};
+use super::sent::{Clock, Sent, Texts, Values};
+use super::silence::Went;
+use super::statements::{Columns, Text};
 use super::throttle::Throttle;
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::{Fault, INVALID, Kind};
+use crate::backend::cassandra::query::Sender;
 use crate::backup::group::Verb;
-use scylla::client::session::Session;
+use crate::error::Error;
 use scylla::response::query_result::QueryResult;
 use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a write is repeated that the cluster does not take, before the import stops and can be resumed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A row that the server would not take, or that holds something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +38,27 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// What became of the lists and counters of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Found {
-    Absent,
-    Equal,
-    /// Its lists begin as they are to be; of each cell so many elements are there.
-    Begun(Vec<(usize, usize)>),
-    Different,
+/// Why rows were not written.
+pub enum Unwritten {
+    /// The cluster did not take them.
+    Failed(Fault),
+    /// A node was sent some that cannot be written twice, has not answered, and may still write them.
+    Silent {
+        /// Its address.
+        node: SocketAddr,
+        /// For how long it has not.
+        time: Duration,
+    },
+    /// Not every replica tells whether it has one that cannot be written twice.
+    Unseen(Fault),
+    /// A signal came.
+    Stopped(Error),
+}
+
+impl From<Fault> for Unwritten {
+    fn from(fault: Fault) -> Self {
+        Unwritten::Failed(fault)
+    }
 }
 
 /// Who is told of a writer's trouble, and who ends it.
@@ -55,11 +72,15 @@ pub struct Surroundings<'a> {
     pub throttle: &'a Throttle,
     /// Whether a signal wants the run to end.
     pub stop: Stop,
+    /// The session.
+    pub sender: Sender,
+    /// After how long no server begins any more with a write that it has got.
+    pub quiet: Duration,
 }
 
 impl Surroundings<'_> {
     /// A request failed, and is sent again.
-    fn met(&self, doing: &str, fault: &Fault, until: Instant) {
+    pub(super) fn met(&self, doing: &str, fault: &Fault, until: Instant) {
         self.throttle.refused();
         let what = format!("{doing} {}", self.table);
         self.hitches.met(&what, &fault.brief(), until);
@@ -68,17 +89,16 @@ impl Surroundings<'_> {
 
 /// Writes the rows of one part of a table.
 pub struct Writer<'a> {
-    session: Arc<Session>,
     insert: Option<PreparedStatement>,
     update: Option<PreparedStatement>,
     /// Reads the unrepeatable cells.
-    look: Option<PreparedStatement>,
+    pub(super) look: Option<Look>,
     /// Which they are.
-    unrepeatable: Vec<usize>,
+    pub(super) unrepeatable: Vec<usize>,
     counts: bool,
     /// What is left of the claim on the file.
     hold: Option<Hold>,
-    around: Surroundings<'a>,
+    pub(super) around: Surroundings<'a>,
 }
 
 impl<'a> Writer<'a> {
@@ -87,7 +107,6 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// The server knows another table than this, or the role may not write to it.
     pub async fn prepare(
-        session: Arc<Session>,
         columns: &Columns<'_>,
         texts: &Texts,
         consistency: Consistency,
@@ -96,7 +115,7 @@ impl<'a> Writer<'a> {
         let prepare = async |text: &Text| {
             let deadline = Instant::now() + PATIENCE;
             let mut prepared = loop {
-                let fault = match session.prepare(text.text.as_str()).await {
+                let fault = match around.sender.session.prepare(text.text.as_str()).await {
                     Ok(prepared) => break prepared,
                     Err(error) => Fault::from(error),
                 };
@@ -119,7 +138,6 @@ impl<'a> Writer<'a> {
             unrepeatable: texts.unrepeatable.clone(),
             counts: texts.counts,
             hold: None,
-            session: session.clone(),
             around: around.clone(),
         };
         if let Some(text) = &texts.insert {
@@ -129,7 +147,8 @@ impl<'a> Writer<'a> {
             writer.update = Some(prepare(text).await?);
         }
         if !writer.unrepeatable.is_empty() {
-            writer.look = Some(prepare(&columns.look(&writer.unrepeatable)).await?);
+            let look = prepare(&columns.look(&writer.unrepeatable)).await?;
+            writer.look = Some(Look::new(look, &writer.unrepeatable, texts.update.as_ref()));
         }
         Ok(writer)
     }
@@ -139,7 +158,7 @@ impl<'a> Writer<'a> {
         Writer { hold, ..self }
     }
 
-    /// Writes rows of one partition. `careful` says that an earlier run may have written some of them.
+    /// Writes rows of one partition. `before` says whether some of them may be there.
     ///
     /// # Errors
     /// The cluster did not take it for as long as kmig is patient, or a signal wants the run to end. Rows that it refuses
@@ -148,87 +167,52 @@ impl<'a> Writer<'a> {
         &self,
         rows: &[Sent],
         clock: Clock,
-        careful: bool,
-    ) -> Result<Vec<Refusal>, Fault> {
-        let mut refused = Vec::new();
+        before: Before,
+    ) -> Result<Vec<Refusal>, Unwritten> {
+        let mut work = Work {
+            rows,
+            parts: HashMap::new(),
+            refused: Vec::new(),
+        };
         let mut wanted: Vec<usize> = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
-            match careful && row.unrepeatable() {
-                true => match self.look_up(row).await? {
-                    Found::Absent => wanted.push(at),
-                    Found::Equal if !row.grows() => {}
-                    Found::Equal => {
-                        let there = row.all_there();
-                        self.rest(row, at, &there, clock, &mut refused).await?;
-                    }
-                    Found::Begun(there) if row.grows() => {
-                        self.rest(row, at, &there, clock, &mut refused).await?;
-                    }
-                    Found::Begun(_) | Found::Different => refused.push(different(at)),
-                },
+            match before != Before::Absent && row.unrepeatable() {
+                true => wanted.extend(work.left(at, self.rest(row, before).await?)),
                 false => wanted.push(at),
             }
         }
-        self.settle(rows, wanted, clock, &mut refused).await?;
-        Ok(refused)
-    }
-
-    /// Writes what is not there of a row whose lists have been begun.
-    async fn rest(
-        &self,
-        row: &Sent,
-        at: usize,
-        there: &[(usize, usize)],
-        clock: Clock,
-        refused: &mut Vec<Refusal>,
-    ) -> Result<(), Fault> {
-        let lacks = |bound: &&Bound| {
-            let element = bound.element;
-            element.is_none_or(|(cell, place)| {
-                let of_cell = there.iter().find(|(other, _)| *other == cell);
-                of_cell.is_none_or(|(_, count)| place >= *count)
-            })
-        };
-        let rest = Sent {
-            statements: row.statements.iter().filter(lacks).cloned().collect(),
-            ..row.clone()
-        };
-        let mut of_rest = Vec::new();
-        self.settle(&[rest], vec![0], clock, &mut of_rest).await?;
-        refused.extend(
-            of_rest
-                .into_iter()
-                .map(|refusal| Refusal { row: at, ..refusal }),
-        );
-        Ok(())
+        self.settle(&mut work, wanted, clock).await?;
+        Ok(work.refused)
     }
 
     /// Sends rows until each is written or refused.
     async fn settle(
         &self,
-        rows: &[Sent],
+        work: &mut Work<'_>,
         wanted: Vec<usize>,
         clock: Clock,
-        refused: &mut Vec<Refusal>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Unwritten> {
         let mut groups = vec![wanted];
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(20);
         while let Some(group) = groups.pop() {
             if group.is_empty() {
                 continue;
             }
-            let fault = match self.send(rows, &group, clock).await {
+            let doubtful = group.iter().any(|at| work.row(*at).unrepeatable());
+            let went = doubtful.then(|| Arc::new(Went::default()));
+            let sent = Instant::now();
+            let fault = match self.send(work, &group, clock, went.clone()).await {
                 Ok(()) => continue,
                 Err(fault) => fault,
             };
             if fault.kind == Kind::Refused && !fault.is(INVALID) {
                 // What no row is at fault for.
-                return Err(fault);
+                return Err(fault.into());
             }
             if fault.kind == Kind::Refused {
                 match group.as_slice() {
-                    [only] => refused.push(Refusal {
+                    [only] => work.refused.push(Refusal {
                         row: *only,
                         reason: fault.message,
                     }),
@@ -241,20 +225,25 @@ impl<'a> Writer<'a> {
                 continue;
             }
             if Instant::now() >= deadline || self.around.stop.check().is_err() {
-                return Err(fault);
+                return Err(fault.into());
             }
             self.around.met("writing to", &fault, deadline);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(Duration::from_secs(2));
+            let node = went.and_then(|went| went.node());
+            let Some(node) = node.filter(|_| fault.in_doubt()) else {
+                groups.push(group);
+                continue;
+            };
+            // This wait is no trouble of the cluster's.
+            deadline += self.quiet(&fault, node, sent, deadline).await?;
             let mut again = Vec::new();
             for at in group {
-                let doubtful = fault.in_doubt() && rows[at].unrepeatable();
-                match doubtful {
-                    true => match self.look_up(&rows[at]).await? {
-                        Found::Absent => again.push(at),
-                        Found::Equal => {}
-                        Found::Begun(_) | Found::Different => refused.push(different(at)),
-                    },
+                match work.row(at).unrepeatable() {
+                    true => {
+                        let rest = self.rest(&work.rows[at], Before::InDoubt).await?;
+                        again.extend(work.left(at, rest));
+                    }
                     false => again.push(at),
                 }
             }
@@ -263,23 +252,37 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Sends the statements of some rows in one request.
-    async fn send(&self, rows: &[Sent], wanted: &[usize], clock: Clock) -> Result<(), Fault> {
+    /// Sends the statements of some rows in one request; `went` hears to which node.
+    async fn send(
+        &self,
+        work: &Work<'_>,
+        wanted: &[usize],
+        clock: Clock,
+        went: Option<Arc<Went>>,
+    ) -> Result<(), Fault> {
         if let Some(hold) = &self.hold {
             hold.check()?;
         }
         let now = clock.now();
-        let bounds = wanted.iter().flat_map(|at| &rows[*at].statements);
+        let bounds = wanted.iter().flat_map(|at| &work.row(*at).statements);
         // What has expired meanwhile is gone on both sides, and a time to live of 0 would keep it for ever.
         let values: Vec<Values<'_>> = bounds
             .filter(|bound| bound.expiry.is_none_or(|expiry| expiry > now))
             .map(|bound| Values { bound, now })
             .collect();
+        let session = &self.around.sender.session;
         match values.as_slice() {
             [] => Ok(()),
             [only] => {
                 let statement = self.statement(only.bound.verb)?;
-                let sent = self.session.execute_unpaged(statement, only).await;
+                let sent = match went {
+                    None => session.execute_unpaged(statement, only).await,
+                    Some(went) => {
+                        let mut statement = statement.clone();
+                        statement.set_history_listener(went);
+                        session.execute_unpaged(&statement, only).await
+                    }
+                };
                 sent.map(|_: QueryResult| ()).map_err(Fault::from)
             }
             many => {
@@ -299,7 +302,10 @@ impl<'a> Writer<'a> {
                 if let Some(consistency) = consistency {
                     batch.set_consistency(consistency);
                 }
-                let sent = self.session.batch(&batch, many).await;
+                if let Some(went) = went {
+                    batch.set_history_listener(went);
+                }
+                let sent = session.batch(&batch, many).await;
                 sent.map(|_: QueryResult| ()).map_err(Fault::from)
             }
         }
@@ -318,56 +324,38 @@ impl<'a> Writer<'a> {
             lost: false,
         })
     }
+}
 
-    /// What the lists and counters of a row hold.
-    async fn look_up(&self, row: &Sent) -> Result<Found, Fault> {
-        let Some(look) = &self.look else {
-            return Ok(Found::Absent);
-        };
-        let mut pause = Duration::from_millis(20);
-        let deadline = Instant::now() + PATIENCE;
-        let answer = loop {
-            match self.session.execute_unpaged(look, Key(&row.key)).await {
-                Ok(answer) => break answer,
-                Err(error) => {
-                    let fault = Fault::from(error);
-                    let over = Instant::now() >= deadline || self.around.stop.check().is_err();
-                    if fault.kind == Kind::Refused || over {
-                        return Err(fault);
-                    }
-                    self.around.met("looking up what is in", &fault, deadline);
-                }
+/// Rows on their way.
+struct Work<'a> {
+    rows: &'a [Sent],
+    /// What is left of those of which something is there.
+    parts: HashMap<usize, Sent>,
+    refused: Vec<Refusal>,
+}
+
+impl Work<'_> {
+    /// What is to be sent of a row.
+    fn row(&self, at: usize) -> &Sent {
+        // Nearly always there is none.
+        self.parts.get(&at).unwrap_or(&self.rows[at])
+    }
+
+    /// Takes in what is left of a row; the row where that is to be sent.
+    fn left(&mut self, at: usize, rest: Rest) -> Option<usize> {
+        match rest {
+            Rest::All => {
+                self.parts.remove(&at);
             }
-            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
-        };
-        let found = super::raw::first_row(answer)?;
-        let cells = found.unwrap_or_else(|| vec![None; self.unrepeatable.len()]);
-        let mut there = Vec::new();
-        let (mut all, mut any) = (true, false);
-        for ((cell, expected), at) in cells.iter().zip(&row.unrepeatable).zip(&self.unrepeatable) {
-            if *expected == Expected::Nothing {
-                continue;
+            Rest::Part(part) => {
+                self.parts.insert(at, part);
             }
-            let Some(value) = cell.as_deref() else {
-                all = false;
-                there.push((*at, 0));
-                continue;
-            };
-            any = true;
-            match expected.begins(value) {
-                None => return Ok(Found::Different),
-                Some(count) => {
-                    all &= count == expected.count();
-                    there.push((*at, count));
-                }
+            Rest::Different => {
+                self.refused.push(different(at));
+                return None;
             }
         }
-        Ok(match (all, any) {
-            (true, _) => Found::Equal,
-            (false, false) => Found::Absent,
-            (false, true) => Found::Begun(there),
-        })
+        Some(at)
     }
 }
 
