@@ -39,8 +39,8 @@ fn fill(space: &Space<'_>) -> (String, String) {
         delete(space, p, 0);
     }
     let number: i32 = first.parse().expect("a number");
-    rows(space, "t", number, 1..30, &|c| c.to_string());
-    delete(space, first, 30);
+    rows(space, "t", number, 1..15, &|c| c.to_string());
+    delete(space, first, 15);
     (first.clone(), last.clone())
 }
 
@@ -54,12 +54,12 @@ fn a_range_that_replicas_cannot_read_at_once_is_compared_in_pieces_and_each_row_
     space.says(
         "kmig export --to out",
         0,
-        &["cannot read", "pieces", "31 rows"],
+        &["cannot read", "pieces", "16 rows"],
     );
     // Some rows are handed over before the server gives up.
     stage.proxy.count_anew();
     let output = by_proxy(stage, &space, "kmig verify out").run();
-    expect("a folder", output, 0, &["are equal: 31 rows."]);
+    expect("a folder", output, 0, &["are equal: 16 rows."]);
     let other = Space::new(&stage.cluster);
     other.cql(TABLE);
     other.cql(&format!(
@@ -70,7 +70,7 @@ fn a_range_that_replicas_cannot_read_at_once_is_compared_in_pieces_and_each_row_
         stage.cluster.url(&other.keyspace)
     );
     let told = [
-        "differ in 30 rows of 31",
+        "differ in 15 rows of 16",
         &format!("(p = {first}, c = 0): it is not in {}", other.keyspace),
     ];
     space.says(&line, 1, &told);
@@ -79,7 +79,7 @@ fn a_range_that_replicas_cannot_read_at_once_is_compared_in_pieces_and_each_row_
         "update t using timestamp 30 set v = 2 where p = {last} and c = 0"
     ));
     let differs = format!("t (p = {last}, c = 0): v: the values differ");
-    space.says("kmig verify out", 1, &["differ in 1 row of 31", &differs]);
+    space.says("kmig verify out", 1, &["differ in 1 row of 16", &differs]);
 }
 
 #[test]
