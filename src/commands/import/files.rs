@@ -317,7 +317,7 @@ impl Run<'_> {
             return error;
         }
         let Decided { map, table, .. } = piece.decided;
-        if let Err(altered) = way.unaltered(map, table).await {
+        if let Ok(Some(altered)) = way.altered(map, table).await {
             return altered;
         }
         match self.cassandra.ungranted(&[&map.target.name]).await {

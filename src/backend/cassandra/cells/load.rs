@@ -6,7 +6,7 @@ use super::sent::{Clock, Expected, Sent, Texts};
 use super::silence::BRING_BACK;
 use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
-use super::write::{Refusal, Surroundings, Unwritten, Writer};
+use super::write::{PATIENCE, Refusal, Surroundings, Unwritten, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;
@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
 /// Rows of one request, at most: more gain nothing, and a request that is refused is cut in halves.
 const ROWS_MAX: usize = 100;
@@ -214,8 +215,30 @@ impl Way<'_> {
     /// Looks whether a table is still as it was decided to write to it.
     ///
     /// # Errors
-    /// It is not, or no member answers.
+    /// It is not, or no member answers for as long as kmig is patient.
     pub async fn unaltered(&self, map: &TableMap, before: &Table) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let error = match self.altered(map, before).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(altered)) => return Err(altered),
+                Err(error) => error,
+            };
+            self.stop.check()?;
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+            let what = format!("looking at {}.{}", self.keyspace, map.target.name);
+            self.hitches.met(&what, &error.message, deadline);
+            self.stop.pause(Duration::from_millis(200)).await?;
+        }
+    }
+
+    /// What was altered of a table since it was decided to write to it, as what ends the import.
+    ///
+    /// # Errors
+    /// The member that is asked does not answer.
+    pub async fn altered(&self, map: &TableMap, before: &Table) -> Result<Option<Error>> {
         let name = &map.target.name;
         let sender = self.sender.working().await;
         let object = Object::Table(Name {
@@ -223,15 +246,14 @@ impl Way<'_> {
             name: name.clone(),
         });
         let now = schema::of(&sender, sender.coordinator, &self.keyspace, &[&object]).await?;
-        match altered(map, before, now.tables.get(name)) {
-            None => Ok(()),
-            Some(what) => Err(Error::failed(format!(
+        Ok(altered(map, before, now.tables.get(name)).map(|what| {
+            Error::failed(format!(
                 "{}.{name} was altered while rows were written to it: {what}",
                 self.keyspace
             ))
             .now("the files that were complete before are; of the others some rows are written")
-            .next("take that back, or write into the mapping what becomes of it; then the same command")),
-        }
+            .next("take that back, or write into the mapping what becomes of it; then the same command")
+        }))
     }
 
     async fn failed(&self, table: &str, why: Unwritten) -> Error {
