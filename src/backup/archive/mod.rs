@@ -62,6 +62,12 @@ impl Archive {
                     "kmig export --to that folder, which goes on where it stopped; files of another engine are sealed by kmig reseal",
                 ));
             }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(
+                    Error::failed(format!("there is no folder {}", folder.display()))
+                        .next("the same command with the folder that kmig export wrote"),
+                );
+            }
             Err(error) => return Err(failed(&path, "read", &error)),
         };
         Ok(Archive {

@@ -85,8 +85,10 @@ struct Piece<'a> {
 struct Meter {
     done: u64,
     all: u64,
-    began: Instant,
-    told: Instant,
+    /// When it was told last, or the first row was written: what is waited for before that says nothing of the speed.
+    told: Option<Instant>,
+    /// Rows that were written since.
+    since: u64,
 }
 
 impl Run<'_> {
@@ -116,8 +118,8 @@ impl Run<'_> {
         let meter = RefCell::new(Meter {
             done: 0,
             all: all.sum(),
-            began: Instant::now(),
-            told: Instant::now(),
+            told: None,
+            since: 0,
         });
         let mut done = Done {
             rejects: folder,
@@ -291,11 +293,10 @@ impl Run<'_> {
     /// Waits until nothing of a run that was ended in the middle of a file can still arrive: a list or counter that is not there
     /// yet would be written twice (traps C4, C11).
     async fn until_quiet(&self, file: &File) -> Result<()> {
-        let tell = |left: Duration| {
+        let tell = |what: String| {
             self.context.progress.say(&format!(
-                "{}: the run before was not ended cleanly, and what it had sent may still arrive; waiting for {:.1} s",
-                file.path,
-                left.as_secs_f64()
+                "{}: the run before was not ended cleanly, and what it had sent may still arrive; waiting {what}",
+                file.path
             ));
         };
         let within = write_timeout(&self.decision.settings);
@@ -347,12 +348,15 @@ impl Run<'_> {
     fn tell(&self, meter: &RefCell<Meter>, rows: usize) {
         let mut meter = meter.borrow_mut();
         meter.done += rows as u64;
-        if meter.told.elapsed() < TOLD_EVERY {
+        meter.since += rows as u64;
+        let now = Instant::now();
+        let took = now - *meter.told.get_or_insert(now);
+        if took < TOLD_EVERY {
             return;
         }
-        meter.told = Instant::now();
-        let seconds = meter.began.elapsed().as_secs_f64();
-        let rate = meter.done as f64 / seconds;
+        let rate = meter.since as f64 / took.as_secs_f64();
+        meter.told = Some(now);
+        meter.since = 0;
         let left = meter.all.saturating_sub(meter.done) as f64 / rate.max(1.0);
         self.context.progress.say(&format!(
             "{} of {} rows, {rate:.0} a second, about {left:.0} s left",

@@ -23,6 +23,9 @@ use uuid::Uuid;
 /// How long a node is waited for, before the import stops and can be resumed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Who answers has answered by then, and nobody needs to be told that it was waited.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Between two questions to a node that has no connection.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -112,11 +115,11 @@ pub fn member_at(sender: &Sender, address: SocketAddr) -> Option<Uuid> {
 
 impl Cassandra {
     /// Waits until nothing of another run can arrive any more that was ended at any moment: every node may have been sent
-    /// something. `within` is the servers' own time for a write; `tell` hears for how long it is waited at the end.
+    /// something. `within` is the servers' own time for a write; `tell` hears what is waited for.
     ///
     /// # Errors
     /// A node stays silent, or a signal came.
-    pub async fn until_heard(&self, within: Duration, tell: impl FnOnce(Duration)) -> Result<()> {
+    pub async fn until_heard(&self, within: Duration, tell: impl Fn(String)) -> Result<()> {
         let stop = self.stop();
         let sender = self.sender.working().await;
         let began = Instant::now();
@@ -126,7 +129,17 @@ impl Cassandra {
             let ended = heard(sender, member.id, began + PATIENCE, stop).await;
             (member.address.as_str(), ended)
         });
-        let ended = join_all(ended).await;
+        let mut all = join_all(ended);
+        let ended = match tokio::time::timeout(SOON, &mut all).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tell(format!(
+                    "until every node answers, for {} s at most",
+                    PATIENCE.as_secs()
+                ));
+                all.await
+            }
+        };
         stop.check()?;
         let silent = ended.iter().filter(|(_, ended)| *ended == Ended::Silent);
         let silent: Vec<&str> = silent.map(|(address, _)| *address).collect();
@@ -141,7 +154,7 @@ impl Cassandra {
             .next(BRING_BACK));
         }
         let left = within + began.elapsed();
-        tell(left);
+        tell(format!("for {:.1} s", left.as_secs_f64()));
         stop.pause(left).await
     }
 }
