@@ -318,18 +318,19 @@ fn what_expires_meanwhile_is_gone_and_what_is_for_ever_stays() {
     if !available() {
         return;
     }
+    // Long enough that the export is there before anything expires, however busy the machine.
     let target = pair(
         shared(),
         "create table t (id int primary key, v text, w text)",
-        "insert into t (id, v) values (1, 'short') using ttl 2;
+        "insert into t (id, v) values (1, 'short') using ttl 12;
          insert into t (id, v) values (2, 'for ever');
-         insert into t (id, v) values (3, 'mixed'); update t using ttl 2 set w = 'short' where id = 3;
+         insert into t (id, v) values (3, 'mixed'); update t using ttl 12 set w = 'short' where id = 3;
          insert into t (id, v) values (4, 'long') using ttl 90000",
         "create table t (id int primary key, v text, w text) with default_time_to_live = 60;",
     );
     let passed = "select ttl(v) from t where id = 1";
     let clock = Space::new(shared());
-    clock.cql("create table t (id int primary key, v text); insert into t (id, v) values (1, 'x') using ttl 3");
+    clock.cql("create table t (id int primary key, v text); insert into t (id, v) values (1, 'x') using ttl 13");
     clock.cluster.await_rows(&clock.keyspace, passed, "");
     target.says(
         "kmig import ex",
