@@ -177,6 +177,10 @@ fn headline(sides: &Sides, found: &Found, verdict: &str) -> String {
                 rows(same)
             )
         }
+        _ if different == 0 && !found.broken.is_empty() => format!(
+            "{first} and {second} were compared in part only: no difference in {}",
+            rows(same + newer)
+        ),
         _ => format!(
             "{first} and {second} differ in {} of {}",
             rows(different),
@@ -281,7 +285,12 @@ mod tests {
             broken: vec!["t/a.parquet".into()],
             ..found(5, 0, 0)
         };
-        assert_eq!(told(&sides(false), &broken).exit, Exit::Failed);
+        let answer = told(&sides(false), &broken);
+        assert_eq!(answer.exit, Exit::Failed);
+        assert_eq!(
+            answer.text.lines().next(),
+            Some("old and new were compared in part only: no difference in 5 rows.")
+        );
     }
 
     #[test]
