@@ -6,8 +6,8 @@ use crate::export_faults::{Stage, by_proxy};
 use crate::imports::{export, target};
 use crate::space::Space;
 use crate::support::case::expect;
-use crate::support::cassandra::{self, Cluster, Consistency, Options, available};
-use crate::support::frame_proxy::{At, FrameProxy, Harm};
+use crate::support::cassandra::{self, Consistency, Options, available};
+use crate::support::frame_proxy::{At, Harm};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -33,23 +33,13 @@ fn three() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
         // tenth of a second (CASSANDRA-13987), and a quorum of these two then lacks rows that were taken.
         yaml.push("commitlog_sync: batch".into());
         yaml.push("commitlog_sync_period: 0ms".into());
-        let cluster = Cluster::start(Options {
+        Stage::start(Options {
             nodes: NODES,
-            proxied: true,
             yaml,
             ..Options::default()
-        });
-        let proxy = FrameProxy::start(&cluster);
-        Stage { cluster, proxy }
+        })
     });
-    stage.proxy.heal();
-    // As a test left them that failed.
-    for node in 1..=NODES {
-        match stage.cluster.pid(node) {
-            0 => stage.cluster.restart(node),
-            _ => stage.cluster.cont(node),
-        }
-    }
+    stage.heal();
     Some((stage, turn))
 }
 

@@ -12,12 +12,36 @@ use std::fs;
 use std::sync::{MutexGuard, OnceLock};
 use std::time::Duration;
 
-/// One node behind a proxy, for all tests that hurt a line.
+/// Nodes behind a proxy.
 pub struct Stage {
     pub cluster: Cluster,
     pub proxy: FrameProxy,
 }
 
+impl Stage {
+    /// Starts nodes, and the proxy before each.
+    pub fn start(options: Options) -> Self {
+        let cluster = Cluster::start(Options {
+            proxied: true,
+            ..options
+        });
+        let proxy = FrameProxy::start(&cluster);
+        Stage { cluster, proxy }
+    }
+
+    /// Brings all nodes back, as a test left them that failed.
+    pub fn heal(&self) {
+        self.proxy.heal();
+        for node in 1..=self.cluster.size() {
+            match self.cluster.pid(node) {
+                0 => self.cluster.restart(node),
+                _ => self.cluster.cont(node),
+            }
+        }
+    }
+}
+
+/// One node, for all tests that hurt a line.
 pub fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
     static STAGE: OnceLock<Stage> = OnceLock::new();
     if !available() {
@@ -25,8 +49,7 @@ pub fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
     }
     let turn = cassandra::turn();
     let stage = STAGE.get_or_init(|| {
-        let cluster = Cluster::start(Options {
-            proxied: true,
+        Stage::start(Options {
             forgetful: true,
             // Fewer than in tests that read tombstones by thousands.
             yaml: vec![
@@ -35,9 +58,7 @@ pub fn stage() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
                 "counter_write_request_timeout: 2000ms".into(),
             ],
             ..Options::default()
-        });
-        let proxy = FrameProxy::start(&cluster);
-        Stage { cluster, proxy }
+        })
     });
     stage.proxy.heal();
     Some((stage, turn))

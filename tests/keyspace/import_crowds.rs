@@ -12,18 +12,24 @@ use std::fmt::Write as _;
 const TABLES: &str = "create table lists (p int, c int, v text, l list<int>, primary key (p, c));
     create table counts (id int primary key, hits counter, misses counter);";
 
+/// Makes rows of a partition of `lists` that cannot be written twice.
+pub fn lists(p: usize) -> String {
+    let mut text = String::new();
+    for c in 0..4 {
+        let _ = write!(
+            text,
+            "update lists using timestamp {} set v = 'v {c}', l = l + [{p}, {c}, 7] where p = {p} and c = {c};",
+            100 + c
+        );
+    }
+    text
+}
+
 /// Rows that cannot be written twice.
 fn fill(space: &Space<'_>, partitions: usize) {
     space.cql(TABLES);
     for p in 0..partitions {
-        let mut text = String::new();
-        for c in 0..4 {
-            let _ = write!(
-                text,
-                "update lists using timestamp {} set v = 'v {c}', l = l + [{p}, {c}, 7] where p = {p} and c = {c};",
-                100 + c
-            );
-        }
+        let mut text = lists(p);
         let _ = write!(
             text,
             "update counts set hits = hits + {p} where id = {p}; update counts set misses = misses - 3 where id = {p};"

@@ -7,8 +7,8 @@ use crate::import_faults::{TABLE, fill, fill_living};
 use crate::imports::{export, target};
 use crate::space::Space;
 use crate::support::case::expect;
-use crate::support::cassandra::{self, Cluster, Options, available, shared};
-use crate::support::frame_proxy::{At, FrameProxy, Harm};
+use crate::support::cassandra::{self, Options, available, shared};
+use crate::support::frame_proxy::{At, Harm};
 use crate::support::kmig::Output;
 use std::sync::{MutexGuard, OnceLock};
 
@@ -24,25 +24,15 @@ fn ring() -> Option<(&'static Stage, MutexGuard<'static, ()>)> {
     let turn = cassandra::turn();
     let ring = RING.get_or_init(|| {
         let times = ["read", "range", "write"];
-        let cluster = Cluster::start(Options {
+        Stage::start(Options {
             nodes: 2,
-            proxied: true,
             yaml: times
                 .map(|of| format!("{of}_request_timeout: 2000ms"))
                 .into(),
             ..Options::default()
-        });
-        let proxy = FrameProxy::start(&cluster);
-        Stage { cluster, proxy }
+        })
     });
-    ring.proxy.heal();
-    // As a test left them that failed.
-    for node in 1..=ring.cluster.size() {
-        match ring.cluster.pid(node) {
-            0 => ring.cluster.restart(node),
-            _ => ring.cluster.cont(node),
-        }
-    }
+    ring.heal();
     Some((ring, turn))
 }
 

@@ -2,12 +2,12 @@
 
 use crate::compare::same;
 use crate::export_faults::{by_proxy, stage};
+use crate::import_crowds::lists;
 use crate::imports::{export, target};
 use crate::space::Space;
 use crate::support::case::expect;
 use crate::support::frame_proxy::{At, Harm};
 use crate::support::kmig::Kmig;
-use std::fmt::Write as _;
 
 /// A run that no machine of this test can prove dead.
 const STRANGER: &str = "zzzzzzzz.4711.1";
@@ -17,15 +17,7 @@ const TABLES: &str = "create table lists (p int, c int, v text, l list<int>, pri
 fn fill(space: &Space<'_>) {
     space.cql(TABLES);
     for p in 0..20 {
-        let mut text = String::new();
-        for c in 0..4 {
-            let _ = write!(
-                text,
-                "update lists using timestamp {} set v = 'v {c}', l = l + [{p}, {c}, 7] where p = {p} and c = {c};",
-                100 + c
-            );
-        }
-        space.cql(&text);
+        space.cql(&lists(p));
     }
 }
 
