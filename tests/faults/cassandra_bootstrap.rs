@@ -41,8 +41,7 @@ fn a_bootstrap_killed_while_it_makes_its_tables_is_completed() {
         ring.proxy.heal();
         ring.proxy.harm(At::Statement(sent.clone()), Harm::Hold);
         let running = case.kmig("kmig bootstrap").start();
-        ring.proxy.await_struck(1);
-        running.kill();
+        ring.proxy.await_struck_by(running).kill();
         ring.proxy.cut();
         ring.proxy.heal();
         ring.cluster.await_agreement();

@@ -34,8 +34,7 @@ impl Node {
         self.line.heal();
         self.line.harm(at, Harm::Hold);
         let running = self.kmig(&project, &keyspace, "up").start();
-        self.line.await_struck(1);
-        running.kill();
+        self.line.await_struck_by(running).kill();
         self.line.release();
         self.line.heal();
         (project, keyspace)

@@ -30,8 +30,7 @@ impl Stage {
         self.line
             .harm(At::Statement(statement.to_owned()), Harm::Late);
         let running = self.kmig(&["up"]).start();
-        self.line.await_struck(1);
-        running.kill();
+        self.line.await_struck_by(running).kill();
     }
 
     /// What was under way arrives.

@@ -76,7 +76,7 @@ impl Stage {
         self.line.harm(at, Harm::Hold);
         let up = self.kmig(&["up", "--lock-wait", "60s"]);
         let running = up.env("KMIG_CASSANDRA_LEASE", lease).start();
-        self.line.await_struck(1);
+        let running = self.line.await_struck_by(running);
         running.signal("STOP");
         self.line.release();
         running
@@ -235,7 +235,7 @@ fn a_lease_expires_as_a_whole_after_renewals() {
     stage.line.harm(swallowed, Harm::Swallow);
     let up = stage.kmig(&["up"]);
     let running = up.env("KMIG_CASSANDRA_LEASE", "9s").start();
-    stage.line.await_struck(1);
+    let running = stage.line.await_struck_by(running);
     let beat = || stage.cql("select beat from schema_meta_lease");
     let since = Instant::now();
     while beat().parse().unwrap_or(0) < 1 {

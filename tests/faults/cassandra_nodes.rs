@@ -140,6 +140,22 @@ impl Case {
             .env("KMIG_CASSANDRA_REQUEST_TIMEOUT", "10s")
     }
 
+    /// Runs a command line that waits for no node for long until it has come to the point where harm is done, and waits for
+    /// the harm: on a busy machine it may give up before that, with nothing done.
+    #[track_caller]
+    pub fn struck(&self, line: &str) -> Output {
+        let since = Instant::now();
+        loop {
+            let output = self.impatient(line).run();
+            if !self.ring.proxy.is_pending() {
+                self.ring.proxy.await_struck(1);
+                return output;
+            }
+            let gave_up = output.code == 1 && since.elapsed() < PATIENCE;
+            assert!(gave_up, "it did not come to the point: {output}");
+        }
+    }
+
     /// Runs a command line that must end with this code.
     #[track_caller]
     pub fn run(&self, line: &str, code: i32) -> Output {

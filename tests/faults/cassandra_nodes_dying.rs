@@ -42,8 +42,7 @@ fn completes(lost: Lost, lose: fn(&Ring, usize), back: fn(&Ring, usize)) {
                 *chosen.lock().expect("the node") = node;
             })),
         );
-        let output = case.impatient("kmig up").run();
-        ring.proxy.await_struck(1);
+        let output = case.struck("kmig up");
         let victim = *victim.lock().expect("the node");
         let address = ring.cluster.proxy_contact(victim).ip().to_string();
         expect(&what, output, 1, &[&address, "continues where it stopped"]);

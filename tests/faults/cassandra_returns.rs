@@ -48,7 +48,6 @@ fn kills_behind(ring: &'static Ring, statement: &str) -> Arc<Mutex<usize>> {
 
 /// Brings a node back by its number, once it was killed.
 fn returns(ring: &Ring, victim: &Mutex<usize>) -> String {
-    ring.proxy.await_struck(1);
     let node = *victim.lock().expect("the node");
     let address = ring.cluster.proxy_contact(node).ip().to_string();
     ring.cluster.restart(node);
@@ -84,7 +83,7 @@ fn a_node_that_was_away_in_a_reset_brings_no_old_row_back() {
 
     // Away from the middle on.
     let victim = kills_behind(ring, "DROP TABLE");
-    let stopped = case.impatient(&reset).run();
+    let stopped = case.struck(&reset);
     let address = returns(ring, &victim);
     expect("reset", stopped, 1, &[&address]);
     case.run(&reset, 0);
@@ -128,7 +127,7 @@ fn a_node_that_died_behind_a_drop_brings_no_old_row_back() {
     }
     case.run("kmig up", 0);
     let victim = kills_behind(ring, "DROP TABLE words");
-    let stopped = case.impatient(FINISH_LINE).run();
+    let stopped = case.struck(FINISH_LINE);
     let address = returns(ring, &victim);
     expect(
         "finish",

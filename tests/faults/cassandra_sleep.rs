@@ -76,7 +76,7 @@ fn a_line_that_is_silent_for_longer_than_the_lease_lasts_is_waited_for() {
         .kmig(&["up"])
         .env("KMIG_CASSANDRA_LEASE", "2s")
         .start();
-    stage.line.await_struck(1);
+    let up = stage.line.await_struck_by(up);
     awaits_expiry(&stage);
     stage.line.release();
     expect("up", up.wait(), 0, &[]);

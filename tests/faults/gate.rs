@@ -233,7 +233,7 @@ fn a_row_that_comes_late_is_found_behind_the_lock() {
         .kmig(FINISH)
         .env("KMIG_URL", line.url(&case.database))
         .start();
-    line.await_struck(1);
+    let finish = line.await_struck_by(finish);
     until(
         &case,
         "select exists (select from pg_stat_activity where query like '%is distinct from a%' and state like 'idle%')",
@@ -279,11 +279,11 @@ fn a_gate_that_closes_in_the_middle_is_waited_for_too() {
     let case = pending();
     let line = WireProxy::start(case.server.port());
     line.harm(At::Sent("drop table old".to_owned()), Harm::Hold);
-    let mut running = case
+    let running = case
         .kmig("kmig finish -y --gate-wait 1h")
         .env("KMIG_URL", line.url(&case.database))
         .start();
-    line.await_struck(1);
+    let mut running = line.await_struck_by(running);
     let client = Client::open(case.server, &case.database, "gw/1.0");
     line.release();
     running.await_line("gw/1.0");

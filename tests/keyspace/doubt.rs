@@ -68,8 +68,8 @@ fn what_a_silent_coordinator_was_sent_is_written_once() {
         stage
             .proxy
             .harm(At::Sending(what.to_owned()), Harm::Call(Box::new(pause)));
-        let mut running = by_proxy(stage, &keyspace, "kmig import ex --yes").start();
-        stage.proxy.await_struck(1);
+        let running = by_proxy(stage, &keyspace, "kmig import ex --yes").start();
+        let mut running = stage.proxy.await_struck_by(running);
         // Whoever does not wait for the node ends without it.
         running.line_or_end(WAITS);
         let node = silent.load(Ordering::SeqCst);

@@ -208,8 +208,7 @@ fn what_a_killed_import_had_sent_is_counted_once_when_it_arrives_late() {
         stage.proxy.harm(At::Sent(late.to_owned()), Harm::Late);
         let line = "kmig import ex --yes";
         let killed = by_proxy(stage, &keyspace, line).start();
-        stage.proxy.await_struck(1);
-        killed.kill();
+        stage.proxy.await_struck_by(killed).kill();
         let mut running = by_proxy(stage, &keyspace, line).start();
         running.await_line("may still arrive");
         stage.proxy.release();

@@ -66,8 +66,8 @@ fn paused(
 ) -> Output {
     stage.proxy.heal();
     stage.proxy.harm(At::Sent(sent.to_string()), Harm::Hold);
-    let mut running = by_proxy(stage, space, line).start();
-    stage.proxy.await_struck(1);
+    let running = by_proxy(stage, space, line).start();
+    let mut running = stage.proxy.await_struck_by(running);
     stage.cluster.pause(node);
     stage.proxy.release();
     running.await_line(AGAIN);
@@ -173,8 +173,8 @@ fn a_node_that_dies_while_keyspaces_are_compared_hides_no_difference() {
         stage.proxy.heal();
         stage.proxy.count_anew();
         stage.proxy.harm(At::After(point), Harm::Hold);
-        let mut running = target.kmig(&line).start();
-        stage.proxy.await_struck(1);
+        let running = target.kmig(&line).start();
+        let mut running = stage.proxy.await_struck_by(running);
         stage.cluster.kill(node);
         stage.proxy.release();
         running.await_line(AGAIN);

@@ -303,7 +303,7 @@ fn what_is_written_after_a_range_began_is_left_out_and_counted() {
     let read = format!("FROM \"{}\".\"t\" WHERE token", target.keyspace);
     stage.proxy.harm(At::Sent(read), Harm::Hold);
     let running = by_proxy(stage, &target, &line(&source, "--parallel 1")).start();
-    stage.proxy.await_struck(1);
+    let running = stage.proxy.await_struck_by(running);
     source.cql(
         "insert into t (p, c, v) values (1, 1, 'b'); insert into t (p, c, v) values (1, 3, 'new')",
     );
@@ -484,7 +484,7 @@ fn a_comparison_that_is_stopped_leaves_nothing() {
         let read = format!("FROM \"{}\".\"t\" WHERE token", target.keyspace);
         stage.proxy.harm(At::Sent(read), Harm::Hold);
         let running = by_proxy(stage, &target, &line(&source, "")).start();
-        stage.proxy.await_struck(1);
+        let running = stage.proxy.await_struck_by(running);
         let (code, output) = match signal {
             "INT" | "TERM" => {
                 running.signal(signal);

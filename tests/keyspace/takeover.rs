@@ -56,7 +56,7 @@ fn an_import_that_was_stopped_for_too_long_is_taken_over_and_writes_nothing_more
     let short = |kmig: Kmig| kmig.env("KMIG_DEBUG_CLAIM_SECONDS", "4");
     stage.proxy.harm(At::Sent("v 2".to_string()), Harm::Hold);
     let first = short(by_proxy(stage, &target, line)).start();
-    stage.proxy.await_struck(1);
+    let first = stage.proxy.await_struck_by(first);
     first.signal("STOP");
     stage.proxy.release();
     estrange(&target);

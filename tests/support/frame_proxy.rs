@@ -24,6 +24,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cassandra::Cluster;
+use super::kmig::Running;
 use frame::{
     BATCH, EXECUTE, PREPARE, REGISTER, REQUESTS, contains, next, overloaded, page_size, stream,
     text,
@@ -254,6 +255,23 @@ impl FrameProxy {
         let since = Instant::now();
         let never = || since.elapsed() > PATIENCE;
         assert!(self.wait(times, never), "no connection came to the point");
+    }
+
+    /// Waits until harm was done to a kmig that runs.
+    ///
+    /// # Panics
+    /// When it ends before, with all that it said.
+    pub fn await_struck_by(&self, mut running: Running) -> Running {
+        let since = Instant::now();
+        if !self.struck_or(|| running.has_ended() || since.elapsed() > PATIENCE) {
+            panic!("it did not come to the point: {}", running.kill());
+        }
+        running
+    }
+
+    /// Whether a point has not been come to.
+    pub fn is_pending(&self) -> bool {
+        !self.line.state().harms.is_empty()
     }
 
     /// Waits until harm was done, or something else is so; whether harm was done.

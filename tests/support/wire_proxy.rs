@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::kmig::Running;
+
 /// How long the proxy may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -138,14 +140,16 @@ impl WireProxy {
         self.line.state().harms.push((at, harm));
     }
 
-    /// Waits until harm was done so many times.
+    /// Waits until harm was done to a kmig that runs.
     ///
     /// # Panics
-    /// When that does not come about.
-    pub fn await_struck(&self, times: usize) {
+    /// When it ends before, with all that it said.
+    pub fn await_struck_by(&self, mut running: Running) -> Running {
         let since = Instant::now();
-        let never = || since.elapsed() > PATIENCE;
-        assert!(self.wait(times, never), "no connection came to the point");
+        if !self.struck_or(|| running.has_ended() || since.elapsed() > PATIENCE) {
+            panic!("it did not come to the point: {}", running.kill());
+        }
+        running
     }
 
     /// Waits until harm was done, or something else is so; whether harm was done.
