@@ -66,6 +66,17 @@ pub fn check(known: &Known<'_>) -> Findings {
             );
         }
     }
+    for name in [
+        "column_value_size_fail_threshold",
+        "collection_size_fail_threshold",
+        "items_per_collection_fail_threshold",
+    ] {
+        if let Some(value) = on(name).filter(|value| !matches!(*value, "" | "null" | "-1")) {
+            found.notes.push(format!(
+                "the guardrail {name} is {value}: unless the role is a superuser the server refuses rows beyond it, and they become rejects"
+            ));
+        }
+    }
     if on("write_consistency_levels_disallowed").is_some_and(|all| names(all, known.consistency)) {
         refuse(
             &mut found,
@@ -282,6 +293,18 @@ mod tests {
                 .refused
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn guardrails_that_refuse_single_rows_are_told() {
+        let set = [
+            ("column_value_size_fail_threshold", "1KiB"),
+            ("collection_size_fail_threshold", "null"),
+            ("items_per_collection_fail_threshold", "-1"),
+        ];
+        let found = checked(&set, schema::Table::default());
+        assert_eq!((found.refused.len(), found.notes.len()), (0, 2));
+        assert!(found.notes[0].contains("column_value_size_fail_threshold is 1KiB"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::compare::same;
 use crate::exports::older;
 use crate::kinds::{fill, tables as kinds};
 use crate::space::Space;
-use crate::support::case::document;
+use crate::support::case::{document, expect};
 use crate::support::cassandra::{Cluster, Options, Version, available, available_in, shared};
 use crate::tables;
 use std::fs;
@@ -376,6 +376,47 @@ fn rights_and_objects_of_the_old_keyspace_are_named() {
     );
     let silent = target.says("kmig import ex", 0, &[]);
     assert!(!silent.stdout.contains("GRANT"), "{silent}");
+}
+
+#[test]
+fn values_beyond_a_guardrail_are_told_of_and_rejected() {
+    if !available() {
+        return;
+    }
+    let source = Space::new(shared());
+    source.cql("create table t (id int primary key, v text)");
+    for (id, length) in [(1, 10), (2, 2000), (3, 10)] {
+        let value = "x".repeat(length);
+        source.cql(&format!("insert into t (id, v) values ({id}, '{value}')"));
+    }
+    // Whom it binds: superusers it does not, nor anybody where nobody logs in.
+    let cluster = Cluster::start(Options {
+        auth: true,
+        yaml: vec!["column_value_size_fail_threshold: 1KiB".to_string()],
+        ..Options::default()
+    });
+    let target = target(&cluster, "create table t (id int primary key, v text);");
+    export(&source, &target, "ex");
+    for right in [
+        "create role app with password = 'app' and login = true".to_string(),
+        "grant select on keyspace system_views to app".to_string(),
+        format!("grant select on keyspace {} to app", target.keyspace),
+        format!("grant modify on keyspace {} to app", target.keyspace),
+    ] {
+        cluster.run("", &right);
+    }
+    let url = cluster
+        .url(&target.keyspace)
+        .replace("cassandra:cassandra@", "app:app@");
+    let output = target.kmig("kmig import ex").env("KMIG_URL", url).run();
+    let told = ["column_value_size_fail_threshold is 1KiB", "1 row"];
+    expect("beyond a guardrail", output, 1, &told);
+    let reject = target
+        .files("ex")
+        .into_iter()
+        .find(|(name, _)| name.starts_with("rejects"));
+    assert!(reject.is_some(), "it is kept");
+    assert_eq!(target.cql("select id from t"), "1\n3");
 }
 
 #[test]
