@@ -260,6 +260,15 @@ pub enum Verb {
         #[command(subcommand)]
         verb: LockVerb,
     },
+    /// Cassandra: copy a keyspace into a folder of Parquet files, with write times and expiries
+    #[command(
+        after_help = "Interrupted, the same command goes on where it stopped. What this server does not tell, and so cannot be kept, is said per \
+        table before the first row is read.\n  \
+        kmig export                               into backups/, or on with the newest export there that is not complete\n  \
+        kmig export --to DIR --shard 3/16         one of sixteen machines; any order, any number at once\n  \
+        kmig export --to DIR --seal               once all are done: proves that the ring is covered and writes the manifest"
+    )]
+    Export(ExportArgs),
     /// Cassandra: import a folder of kmig export into a keyspace that kmig bootstrap made
     #[command(
         after_help = "Before the first row it checks that every column of the export is accounted for, and looks for all that would be lost \
@@ -295,15 +304,6 @@ pub enum Verb {
         kmig reset --dry-run"
     )]
     Reset(ResetArgs),
-    /// Copy a Cassandra keyspace into a folder of Parquet files, with write times and expiries
-    #[command(
-        after_help = "Interrupted, the same command goes on where it stopped. What this server does not tell, and so cannot be kept, is said per \
-        table before the first row is read.\n  \
-        kmig export                               into backups/, or on with the newest export there that is not complete\n  \
-        kmig export --to DIR --shard 3/16         one of sixteen machines; any order, any number at once\n  \
-        kmig export --to DIR --seal               once all are done: proves that the ring is covered and writes the manifest"
-    )]
-    Export(ExportArgs),
     /// Print each effective setting and where it came from
     #[command(
         after_help = "A flag beats the environment (KMIG_ and the key in capitals: KMIG_APP_VERSION), that beats kmig.toml, and that the default.\n\
