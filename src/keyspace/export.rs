@@ -294,7 +294,10 @@ impl Export<'_> {
                 writer = wrote?;
                 let now = {
                     let mut done = shared.done.borrow_mut();
-                    done.rows += rows;
+                    // Static values are told with the rows of their partition.
+                    if reading.part == Part::Rows {
+                        done.rows += rows;
+                    }
                     done.bytes += bytes;
                     done.at_once = self.throttle.allowed();
                     *done
