@@ -9,10 +9,11 @@ use super::manifest::UuidForm;
 use super::row::{Row, Time, Times};
 use super::table::Column;
 use crate::error::{Error, reason};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -46,14 +47,23 @@ impl<W: Write + Send> Writer<W> {
         let schema = tree::schema(layout, uuid).map_err(|error| failed(&error))?;
         let tree = Tree::of(layout, &schema).map_err(Error::failed)?;
         let level = ZstdLevel::try_new(1).map_err(|error| failed(&error))?;
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_created_by(format!("kmig version {}", env!("CARGO_PKG_VERSION")))
             .set_compression(Compression::ZSTD(level))
             // zstd finds what repeats; a dictionary costs more time than it saves room.
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::None)
-            .set_offset_index_disabled(true)
-            .build();
+            .set_offset_index_disabled(true);
+        // Times are near each other, and most cells have those of their row: their differences take less room than what zstd
+        // makes of them, and a compressor for each of so many columns costs more time than their bytes.
+        let columns = SchemaDescriptor::new(schema.clone());
+        for leaf in tree.times() {
+            let path = columns.column(leaf).path().clone();
+            properties = properties
+                .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
+        let properties = properties.build();
         Ok(Writer {
             file: SerializedFileWriter::new(out, schema, Arc::new(properties))
                 .map_err(|error| failed(&error))?,

@@ -145,6 +145,14 @@ impl Tree {
             .collect()
     }
 
+    /// Leaves that hold write times and expiries.
+    pub fn times(&self) -> impl Iterator<Item = usize> {
+        let fields = self.fields.iter();
+        let cells = fields.flat_map(|nodes| [&nodes.write, &nodes.expiry]);
+        let nodes = cells.chain([&self.row.0, &self.row.1]);
+        nodes.flatten().flat_map(|node| node.leaves.clone())
+    }
+
     /// Leaves that hold bytes of unknown length.
     pub fn is_bytes(&self, leaf: usize) -> bool {
         self.leaves[leaf].physical == Physical::BYTE_ARRAY
