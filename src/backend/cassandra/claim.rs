@@ -6,6 +6,7 @@
 //! another run has had the file, and reads anew what is noted of it.
 
 use super::Cassandra;
+use super::cells::PATIENCE;
 use super::fault::{Fault, Kind};
 use super::lease::{same_serial, serial_word};
 use super::names::literal;
@@ -34,9 +35,6 @@ const HOLDS_FOR_TESTS: &str = "KMIG_DEBUG_CLAIM_SECONDS";
 
 /// Between two renewals: so soon a run that is at work is told from one that is not.
 const RENEWED: Duration = Duration::from_secs(10);
-
-/// How long a claim is tried for while the replicas do not answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at another run's claim, and two tries at one's own.
 const LOOK: Duration = Duration::from_millis(500);

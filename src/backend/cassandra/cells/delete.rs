@@ -2,6 +2,7 @@
 //! hit (traps C12, C13).
 
 use super::load::Way;
+use super::patience::Patience;
 use crate::backend::cassandra::fault::{Fault, Kind};
 use crate::backend::cassandra::names::identifier;
 use crate::backup::gone::placed;
@@ -13,11 +14,6 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use scylla::statement::prepared::PreparedStatement;
 use std::collections::HashMap;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// How long one deletion is tried for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A deletion as CQL, with its values in the order of the markers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +104,7 @@ impl Way<'_> {
         statement: PreparedStatement,
         values: Vec<Vec<u8>>,
     ) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = Duration::from_millis(20);
+        let mut patience = Patience::new();
         loop {
             let values = super::raw::Key(&values);
             let fault = match self.session.execute_unpaged(&statement, values).await {
@@ -117,13 +112,12 @@ impl Way<'_> {
                 Err(error) => Fault::from(error),
             };
             self.stop.check()?;
-            if fault.kind == Kind::Refused || Instant::now() >= deadline {
+            if fault.kind == Kind::Refused || patience.is_over() {
                 return Err(fault.error());
             }
             let what = format!("deleting from {}.{table}", self.keyspace);
-            self.hitches.met(&what, &fault.brief(), deadline);
-            sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
+            self.hitches.met(&what, &fault.brief(), patience.until());
+            patience.pause().await;
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Rows with lists or counters that may have been written: waits until that is decided, and looks what became of them.
 
+use super::patience::Patience;
 use super::raw::{Key, first_row};
 use super::sent::{Expected, Sent};
 use super::silence::{Ended, heard, member_at};
 use super::statements::{Marker, Text};
-use super::write::{PATIENCE, Unwritten, Writer};
+use super::write::{Unwritten, Writer};
 use crate::backend::cassandra::fault::{Fault, Kind};
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
@@ -125,8 +126,7 @@ impl Writer<'_> {
         let doubt = before == Before::InDoubt;
         let statement = if doubt { &look.all } else { &look.usual };
         let around = &self.around;
-        let mut pause = Duration::from_millis(20);
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new();
         let mut missed = false;
         let answer = loop {
             let key = Key(&row.key);
@@ -141,7 +141,7 @@ impl Writer<'_> {
                 Ok(answer) => break answer,
                 Err(error) => {
                     let fault = Fault::from(error);
-                    let over = Instant::now() >= deadline || around.stop.check().is_err();
+                    let over = patience.is_over() || around.stop.check().is_err();
                     if fault.kind == Kind::Refused || (over && !doubt) {
                         return Err(fault.into());
                     }
@@ -149,9 +149,8 @@ impl Writer<'_> {
                         return Err(Unwritten::Unseen(fault));
                     }
                     missed = true;
-                    around.met("looking up what is in", &fault, deadline);
-                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
+                    around.met("looking up what is in", &fault, patience.until());
+                    patience.pause().await;
                 }
             }
         };

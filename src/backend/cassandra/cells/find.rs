@@ -4,17 +4,13 @@ use super::super::fault::{Fault, Kind};
 use super::super::names::identifier;
 use super::hitches::Hitches;
 use super::page::Page;
+use super::patience::Patience;
 use super::raw::Key;
 use super::{Selection, Source};
 use crate::backend::Stop;
 use crate::error::{Error, Result};
 use scylla::statement::prepared::PreparedStatement;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// How long one row is asked for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks for rows by their keys.
 pub struct Finder {
@@ -61,8 +57,7 @@ impl Finder {
     /// # Errors
     /// The replicas do not answer.
     pub async fn find(&self, key: &[Vec<u8>], hitches: &Hitches<'_>) -> Result<Page> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = Duration::from_millis(20);
+        let mut patience = Patience::new();
         let answer = loop {
             let session = &self.source.sender.session;
             match session.execute_unpaged(&self.prepared, Key(key)).await {
@@ -70,15 +65,14 @@ impl Finder {
                 Err(error) => {
                     let fault = Fault::from(error);
                     self.stop.check()?;
-                    if fault.kind == Kind::Refused || Instant::now() >= deadline {
+                    if fault.kind == Kind::Refused || patience.is_over() {
                         return Err(fault.error());
                     }
                     let what = format!("reading {}", self.selection.table);
-                    hitches.met(&what, &fault.brief(), deadline);
+                    hitches.met(&what, &fault.brief(), patience.until());
                 }
             }
-            sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
+            patience.pause().await;
         };
         let unreadable =
             |error: String| Error::failed(format!("the answer cannot be read: {error}"));

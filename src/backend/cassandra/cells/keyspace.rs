@@ -2,6 +2,7 @@
 
 use super::hitches::Hitches;
 use super::load::{Way, room};
+use super::patience::Patience;
 use super::sent::Clock;
 use super::settings::{mutation_max, write_timeout};
 use super::throttle::{Limits, Throttle};
@@ -19,14 +20,9 @@ use crate::machine;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
 
 /// What lines of the journal are called that tell of imports.
 const IMPORT: &str = "import";
-
-/// How long a note is tried for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of one request: more gains nothing.
 const REQUEST_BYTES: usize = 64 << 10;
@@ -220,7 +216,7 @@ impl Cassandra {
             ..Line::default()
         };
         let run = self.options.run.to_string();
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new();
         loop {
             let sender = self.working().await;
             let lines = std::slice::from_ref(&line);
@@ -229,11 +225,15 @@ impl Cassandra {
                 Err(error) => error,
             };
             self.options.stop.check()?;
-            if Instant::now() >= deadline {
+            if patience.is_over() {
                 return Err(error);
             }
-            hitches.met("noting how far the import is", &error.message, deadline);
-            sleep(Duration::from_millis(200)).await;
+            hitches.met(
+                "noting how far the import is",
+                &error.message,
+                patience.until(),
+            );
+            patience.pause().await;
         }
     }
 

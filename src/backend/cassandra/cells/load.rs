@@ -2,11 +2,12 @@
 
 use super::doubt::Before;
 use super::hitches::Hitches;
+use super::patience::Patience;
 use super::sent::{Clock, Expected, Sent, Texts};
 use super::silence::BRING_BACK;
 use super::statements::{Bound, Columns, bind};
 use super::throttle::Throttle;
-use super::write::{PATIENCE, Refusal, Surroundings, Unwritten, Writer};
+use super::write::{Refusal, Surroundings, Unwritten, Writer};
 use crate::backend::Stop;
 use crate::backend::cassandra::claim::Hold;
 use crate::backend::cassandra::fault::Fault;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Instant;
 
 /// Rows of one request, at most: more gain nothing, and a request that is refused is cut in halves.
 const ROWS_MAX: usize = 100;
@@ -217,7 +217,7 @@ impl Way<'_> {
     /// # Errors
     /// It is not, or no member answers for as long as kmig is patient.
     pub async fn unaltered(&self, map: &TableMap, before: &Table) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new();
         loop {
             let error = match self.altered(map, before).await {
                 Ok(None) => return Ok(()),
@@ -225,12 +225,12 @@ impl Way<'_> {
                 Err(error) => error,
             };
             self.stop.check()?;
-            if Instant::now() >= deadline {
+            if patience.is_over() {
                 return Err(error);
             }
             let what = format!("looking at {}.{}", self.keyspace, map.target.name);
-            self.hitches.met(&what, &error.message, deadline);
-            self.stop.pause(Duration::from_millis(200)).await?;
+            self.hitches.met(&what, &error.message, patience.until());
+            patience.pause().await;
         }
     }
 

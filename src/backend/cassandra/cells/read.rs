@@ -4,6 +4,7 @@ use super::super::fault::{Fault, Kind, UNAUTHORIZED};
 use super::Source;
 use super::hitches::Hitches;
 use super::page::Page;
+use super::patience::Patience;
 use super::select::Selection;
 use super::throttle::Throttle;
 use crate::backend::Stop;
@@ -19,7 +20,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Bytes of a page, about: a range has two of them, one that is on its way and one that is written.
@@ -32,7 +33,7 @@ const ROWS_FIRST: usize = 1;
 const ROWS_MAX: usize = 1000;
 
 /// How long one page is tried for, through whichever member.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PAGE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a page of one row may fail on the replicas before the range is cut.
 const FAILURES: usize = 3;
@@ -146,8 +147,7 @@ impl Scan {
     /// See [`Trouble`].
     pub async fn page(&self, way: &Way<'_>, Place(at): Place) -> Result<Fetched, Trouble> {
         let began = Instant::now();
-        let deadline = began + PATIENCE;
-        let mut pause = Duration::from_millis(50);
+        let mut patience = Patience::of(PAGE_PATIENCE);
         let mut failures = 0;
         let mut tries = 0;
         loop {
@@ -208,7 +208,7 @@ impl Scan {
                     return Err(Trouble::TooMuch(fault.error()));
                 }
             }
-            if Instant::now() >= deadline {
+            if patience.is_over() {
                 return Err(Trouble::Failed(fault.error().now(
                     "what is sealed stays; the range that was being read is read again",
                 )));
@@ -216,11 +216,10 @@ impl Scan {
             // Where replicas have too many tombstones to read, fewer rows at once mostly do.
             if !fault.is(READ_FAILURE) {
                 let what = format!("reading {}", self.selection.table);
-                way.hitches.met(&what, &fault.brief(), deadline);
+                way.hitches.met(&what, &fault.brief(), patience.until());
             }
             tries += 1;
-            sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            patience.pause().await;
         }
     }
 

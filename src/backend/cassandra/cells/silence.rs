@@ -4,6 +4,7 @@
 //! and the servers' own time for a write has passed since. A line that was cut in between brings what it still had to carry after at
 //! most as long again as it was cut: the pauses of TCP double.
 
+use super::patience::PATIENCE;
 use crate::backend::Stop;
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::members;
@@ -19,9 +20,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
-
-/// How long a node is waited for, before the import stops and can be resumed.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who answers has answered by then, and nobody needs to be told that it was waited.
 const SOON: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@
 
 use super::doubt::{Before, Look, Rest};
 use super::hitches::Hitches;
+use super::patience::Patience;
 use super::sent::{Clock, Sent, Texts, Values};
 use super::silence::Went;
 use super::statements::{Columns, Text};
@@ -25,9 +26,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How long a write is repeated that the cluster does not take, before the import stops and can be resumed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A row that the server would not take, or that holds something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,18 +111,18 @@ impl<'a> Writer<'a> {
         around: Surroundings<'a>,
     ) -> Result<Self, Fault> {
         let prepare = async |text: &Text| {
-            let deadline = Instant::now() + PATIENCE;
+            let mut patience = Patience::new();
             let mut prepared = loop {
                 let fault = match around.sender.session.prepare(text.text.as_str()).await {
                     Ok(prepared) => break prepared,
                     Err(error) => Fault::from(error),
                 };
-                let over = Instant::now() >= deadline || around.stop.check().is_err();
+                let over = patience.is_over() || around.stop.check().is_err();
                 if fault.kind == Kind::Refused || over {
                     return Err(fault);
                 }
-                around.met("preparing to write to", &fault, deadline);
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                around.met("preparing to write to", &fault, patience.until());
+                patience.pause().await;
             };
             prepared.set_consistency(consistency);
             // Nothing is repeated behind kmig's back.
@@ -193,8 +191,7 @@ impl<'a> Writer<'a> {
         clock: Clock,
     ) -> Result<(), Unwritten> {
         let mut groups = vec![wanted];
-        let mut deadline = Instant::now() + PATIENCE;
-        let mut pause = Duration::from_millis(20);
+        let mut patience = Patience::new();
         while let Some(group) = groups.pop() {
             if group.is_empty() {
                 continue;
@@ -224,19 +221,18 @@ impl<'a> Writer<'a> {
                 }
                 continue;
             }
-            if Instant::now() >= deadline || self.around.stop.check().is_err() {
+            if patience.is_over() || self.around.stop.check().is_err() {
                 return Err(fault.into());
             }
-            self.around.met("writing to", &fault, deadline);
-            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
+            self.around.met("writing to", &fault, patience.until());
+            patience.pause().await;
             let node = went.and_then(|went| went.node());
             let Some(node) = node.filter(|_| fault.in_doubt()) else {
                 groups.push(group);
                 continue;
             };
             // This wait is no trouble of the cluster's.
-            deadline += self.quiet(&fault, node, sent, deadline).await?;
+            patience.extend(self.quiet(&fault, node, sent, patience.until()).await?);
             let mut again = Vec::new();
             for at in group {
                 match work.row(at).unrepeatable() {
