@@ -2,8 +2,12 @@
 
 pub(super) mod decide;
 mod files;
+mod lacking;
 mod markers;
+mod noted;
+mod pieces;
 mod rejects;
+mod try_out;
 
 use super::context::Context;
 use super::engine::lock_wait;
@@ -46,7 +50,7 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         context.progress.say(&line);
     }
     if args.dry_run.is_some() {
-        return files::try_out(&cassandra, &archive, &decision, args).await;
+        return try_out::try_out(&cassandra, &archive, &decision, args).await;
     }
     decision.ask(context, &cassandra).await?;
     cassandra.may_claim().await?;
@@ -64,7 +68,7 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Answer> {
         wait,
     };
     let done = run.all().await.map_err(stopped)?;
-    let grants = decide::grants(context, &cassandra, &archive, args.grants).await?;
+    let grants = lacking::grants(context, &cassandra, &archive, args.grants).await?;
     Ok(told(&archive, &cassandra, &decision, done, grants))
 }
 

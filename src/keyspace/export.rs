@@ -1,19 +1,23 @@
 //! Reads the ranges of a plan into the files of a folder, several at once.
 
+mod sink;
+mod unchanged;
+
+use self::sink::{Clock, Sink, blocking, written};
 use super::pieces::{CUT, unreadable};
 use super::plan;
 use super::since::{Chain, Gone};
 use crate::backend::Stop;
 use crate::backend::cassandra::cells::{
-    Hitches, Look, Page, Scan, Selection, Source, Throttle, Trouble, Way,
+    Hitches, Look, Scan, Selection, Source, Throttle, Trouble, Way,
 };
 use crate::backup::TokenRange;
-use crate::backup::archive::{Output, Shard};
+use crate::backup::archive::Shard;
 use crate::backup::layout::Layout;
 use crate::backup::manifest::{Planned, Range, RangeFile};
 use crate::backup::table::{Part, Shape};
 use crate::backup::write::Writer;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -382,132 +386,5 @@ impl Export<'_> {
             members.rotate_left(at);
         }
         members
-    }
-
-    /// Waits until a right to see masked columns counts on every node: until then they would be read masked, and look fine.
-    async fn sees_all(&self) -> Result<()> {
-        if self.look.masked.is_empty() {
-            return Ok(());
-        }
-        self.stop.pause(self.source.permissions_last().await?).await
-    }
-
-    /// Whether the tables are still what they were when the export began, and nothing of them is masked to the role.
-    async fn unchanged(&self, version: &Cell<Uuid>) -> Result<()> {
-        if !self.look.masked.is_empty() {
-            self.unmasked().await?;
-        }
-        let now = self.source.schema_version(&self.look.members).await?;
-        if now == version.get() {
-            return Ok(());
-        }
-        // Anything in the cluster may have changed.
-        let schema = self.source.schema(&self.look.members).await?;
-        let changed = plan::changed(&self.shard.plan, &schema)?;
-        if !changed.is_empty() {
-            return Err(changed_error(&changed));
-        }
-        self.unmasked().await?;
-        version.set(now);
-        Ok(())
-    }
-
-    /// A mask, or the loss of the right to see past it, is no change of a table.
-    async fn unmasked(&self) -> Result<()> {
-        let exported = |hidden: &String| {
-            let tables = self.shard.plan.tables.iter();
-            let mut columns = tables.flat_map(|table| {
-                let outline = &table.outline;
-                outline
-                    .columns
-                    .iter()
-                    .map(|column| format!("{}.{}", outline.name, column.name))
-            });
-            columns.any(|column| column == *hidden)
-        };
-        let hidden = self.source.hidden().await?;
-        match hidden.iter().find(|hidden| exported(hidden)) {
-            None => Ok(()),
-            Some(hidden) => Err(Error::new(
-                Exit::Refused,
-                format!("{hidden} has become masked to the role while it was exported"),
-            )
-            .now("what is sealed stays; the range that was being read is not sealed")
-            .next("GRANT UNMASK to this role, then the same command")),
-        }
-    }
-
-    /// A refusal of the server, or the change of the schema that is behind it.
-    async fn explained(&self, error: Error) -> Error {
-        let Ok(schema) = self.source.schema(&self.look.members).await else {
-            return error;
-        };
-        match plan::changed(&self.shard.plan, &schema) {
-            Ok(changed) if !changed.is_empty() => changed_error(&changed),
-            _ => error,
-        }
-    }
-}
-
-fn changed_error(tables: &[String]) -> Error {
-    Error::failed(format!(
-        "the schema was changed while it was exported: {}",
-        tables.join(", ")
-    ))
-    .now("what is sealed of the other tables stays; the range that was being read is not sealed")
-    .next("the same command, which reads the changed tables from their beginning")
-}
-
-/// Where the rows of a range go, and what is gone of it.
-struct Sink {
-    rows: Writer<Output>,
-    gone: Option<Gone>,
-}
-
-/// Writes a page; gives the writer back.
-async fn written(mut sink: Sink, page: Page) -> Result<Sink> {
-    blocking(move || {
-        let now = page.now.unwrap_or_default().div_euclid(1_000);
-        let mut deleted = Vec::new();
-        page.each(|row| match &mut sink.gone {
-            None => sink.rows.push(row),
-            Some(gone) => match gone.merge.step(row, now, &mut deleted)? {
-                true => sink.rows.push(row),
-                false => Ok(()),
-            },
-        })?;
-        if let Some(gone) = &mut sink.gone {
-            gone.keep(&mut deleted)?;
-        }
-        Ok(sink)
-    })
-    .await
-}
-
-/// Runs what takes the processor or the disk for a while where it holds up nothing else.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(Error::failed(format!(
-            "a file could not be written: {error}"
-        ))),
-    }
-}
-
-/// The clocks of the coordinators at the first and last page.
-#[derive(Debug, Default)]
-struct Clock {
-    from: Option<i64>,
-    to: Option<i64>,
-}
-
-impl Clock {
-    fn saw(&mut self, now: Option<i64>) {
-        if let Some(now) = now {
-            self.from = Some(self.from.map_or(now, |from| from.min(now)));
-            self.to = self.to.max(Some(now));
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! What an import will do, decided before the first row: mapping, preflight, markers, and the questions.
 
+use super::lacking::unknown;
 use super::markers;
+use super::noted::{known_empty, noted};
 use crate::backend::cassandra::Cassandra;
 use crate::backend::cassandra::cells::Hitches;
 use crate::backup::archive::Archive;
@@ -276,21 +278,6 @@ impl Decision {
     }
 }
 
-/// What is noted of a file with these bytes, under this mapping: whether it is done, and whether it was begun at all, under
-/// whichever mapping.
-pub fn noted(imports: &[Value], sha256: &str, print: &str) -> (bool, bool) {
-    let of_file = || imports.iter().filter(|line| line["sha256"] == sha256);
-    let last = of_file().rfind(|line| line["map"] == print);
-    let done = last.is_some_and(|line| line["state"] == "done");
-    (done, of_file().next().is_some())
-}
-
-/// Whether the last that is noted of a file is that it was begun: then nobody has seen all that was sent of it answered.
-pub fn unfinished(imports: &[Value], sha256: &str) -> bool {
-    let last = imports.iter().rfind(|line| line["sha256"] == sha256);
-    last.is_some_and(|line| line["state"] == "begun")
-}
-
 /// The schema of the keyspace and its tables, kmig's own left aside.
 pub async fn targets(cassandra: &Cassandra) -> Result<(Schema, Vec<Shape>)> {
     let schema = cassandra.schema_of(cassandra.keyspace()).await?;
@@ -388,13 +375,6 @@ fn refused(found: Vec<(String, String)>) -> Error {
         .next("mend each, then the same command")
 }
 
-/// What an earlier run noted: whether a table had no row before its first file.
-fn known_empty(imports: &[Value], table: &str) -> Option<bool> {
-    let mut lines = imports.iter();
-    let first = lines.find(|line| line["table"] == table)?;
-    first["empty"].as_bool()
-}
-
 /// Tells one mapping of a table from another.
 fn print(map: &TableMap, policy: Policy) -> String {
     use sha2::{Digest, Sha256};
@@ -411,77 +391,4 @@ fn print(map: &TableMap, policy: Policy) -> String {
     }
     let digest = Sha256::digest(text.as_bytes());
     crate::backup::manifest::hex(&digest[..8])
-}
-
-/// Objects of the old keyspace that this one has not.
-fn unknown(archive: &Archive, schema: &Schema) -> Vec<String> {
-    let manifest = &archive.manifest;
-    let mut unknown = Vec::new();
-    for name in manifest.types.keys() {
-        if !schema.types.contains_key(name) {
-            unknown.push(format!("type {name}"));
-        }
-    }
-    for object in &manifest.objects {
-        let name = &object.name;
-        let there = match object.kind.as_str() {
-            "index" => schema.indexes.contains_key(name),
-            "view" | "materialized_view" => schema.views.contains_key(name),
-            "function" => schema
-                .functions
-                .iter()
-                .any(|function| function.name == *name),
-            "aggregate" => schema
-                .aggregates
-                .iter()
-                .any(|function| function.name == *name),
-            "trigger" => schema.triggers.keys().any(|(_, trigger)| trigger == name),
-            _ => false,
-        };
-        if !there {
-            let on = object.table.as_ref().map(|table| format!(" on {table}"));
-            unknown.push(format!("{} {name}{}", object.kind, on.unwrap_or_default()));
-        }
-    }
-    unknown
-}
-
-/// Rights on the old keyspace that this one lacks, as statements; given where that is wanted.
-pub async fn grants(
-    context: &Context,
-    cassandra: &Cassandra,
-    archive: &Archive,
-    give: bool,
-) -> Result<Vec<String>> {
-    let manifest = &archive.manifest;
-    let grants = async {
-        match cassandra.cluster_name().await? == manifest.source.cluster {
-            true => cassandra.grants_of(&manifest.keyspace).await.map(Some),
-            false => Ok(None),
-        }
-    };
-    let grants = match grants.await {
-        Ok(Some(grants)) => grants,
-        Ok(None) if give => {
-            context.progress.say(
-                "the export comes from another cluster, whose rights are not to be seen from here",
-            );
-            return Ok(Vec::new());
-        }
-        Ok(None) => return Ok(Vec::new()),
-        // All rows are there: system_auth has its own replicas, and they may be down.
-        Err(error) if !give => {
-            context.progress.say(&format!(
-                "rights on the old keyspace could not be read: {error}"
-            ));
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(error),
-    };
-    if give {
-        for grant in &grants {
-            cassandra.grant(grant).await?;
-        }
-    }
-    Ok(grants)
 }

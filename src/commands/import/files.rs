@@ -1,20 +1,20 @@
 //! The files of an import, some side by side: each is proved, written and noted, and none twice.
 
-use super::decide::{Decided, Decision, noted, unfinished};
+use super::decide::{Decided, Decision};
+use super::noted::{noted, unfinished};
+use super::pieces::{Piece, pieces, rows_of};
 use super::rejects::Rejects;
 use crate::backend::cassandra::Cassandra;
-use crate::backend::cassandra::cells::load::{Job, Loaded, Way, try_out as convert};
+use crate::backend::cassandra::cells::load::{Job, Loaded, Way};
 use crate::backend::cassandra::cells::{self, Hitches, Limits, write_timeout};
 use crate::backend::cassandra::claim::{Before, Claim, Held, Taken};
 use crate::backup::archive::Archive;
-use crate::backup::manifest::{Deletions, File, Table};
-use crate::backup::table::Part;
+use crate::backup::manifest::File;
 use crate::cli::ImportArgs;
 use crate::commands::context::Context;
 use crate::error::{Error, Exit, Result};
 use crate::keyspace::since::lines;
 use crate::machine::since_boot;
-use crate::report::{Answer, count};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
@@ -70,15 +70,6 @@ pub struct Done {
     pub rejects: PathBuf,
     /// Whether grants were asked for.
     pub granted: bool,
-}
-
-/// One file, and the table that it belongs to.
-struct Piece<'a> {
-    decided: &'a Decided,
-    table: &'a Table,
-    part: Part,
-    file: &'a File,
-    deleted: Option<&'a Deletions>,
 }
 
 /// How far an import is, for who watches.
@@ -406,106 +397,4 @@ fn lacks(mut error: Error, grants: &[String]) -> Error {
     error
         .now("what was imported stays, and no row was rejected for it")
         .next("let an administrator run the statements above, then the same command, which goes on")
-}
-
-/// Every file of the tables that are imported, in the order of the manifest: static columns of a range after its rows.
-fn pieces<'a>(archive: &'a Archive, decision: &'a Decision) -> Vec<Piece<'a>> {
-    let mut pieces = Vec::new();
-    for decided in &decision.tables {
-        let tables = archive.manifest.tables.iter();
-        let named = tables.filter(|table| table.outline.name == decided.map.source.name);
-        for table in named {
-            for range in &table.ranges {
-                for part in [Part::Rows, Part::Statics] {
-                    if let Some(of_part) = range.file(part) {
-                        pieces.push(Piece {
-                            decided,
-                            table,
-                            part,
-                            file: &of_part.file,
-                            deleted: of_part.deleted.as_ref(),
-                        });
-                    }
-                }
-            }
-        }
-    }
-    pieces
-}
-
-fn rows_of(piece: &Piece<'_>) -> u64 {
-    let mut ranges = piece.table.ranges.iter();
-    let found = ranges.find_map(|range| {
-        let file = range.file(piece.part)?;
-        (file.file.path == piece.file.path).then_some(file.sum.rows)
-    });
-    found.unwrap_or_default()
-}
-
-/// Converts some rows of each file, and writes none.
-pub async fn try_out(
-    cassandra: &Cassandra,
-    archive: &Archive,
-    decision: &Decision,
-    args: &ImportArgs,
-) -> Result<Answer> {
-    let rows_max = args.dry_run;
-    let mut lines = Vec::new();
-    let mut tables = Vec::new();
-    let mut rejected = 0;
-    for decided in &decision.tables {
-        let (mut rows, mut wrong) = (0, 0);
-        let mut left = rows_max.unwrap_or_default();
-        let name = &decided.map.source.name;
-        let of_table = pieces(archive, decision).into_iter();
-        let of_table = of_table.filter(|piece| piece.decided.map.source.name == *name);
-        for piece in of_table {
-            if left == 0 {
-                break;
-            }
-            archive.check(piece.file)?;
-            let job = Job {
-                map: decided.map.clone(),
-                part: piece.part,
-                layout: archive.layout(piece.table, piece.part)?,
-                path: archive.path(piece.file),
-                marker: decided.marker,
-                before: cells::Before::Absent,
-                grows: false,
-                table: None,
-                hold: None,
-                rows_max: Some(left),
-            };
-            let (read, found) = convert(&job)?;
-            rows += read;
-            left -= read.min(left);
-            wrong += found.len();
-            for row in found.iter().take(3) {
-                let column = row.column.as_deref().unwrap_or_default();
-                lines.push(format!("  {name}.{column}: {}", row.reason));
-            }
-        }
-        rejected += wrong;
-        let of_rows = count(usize::try_from(rows).unwrap_or(usize::MAX), "row");
-        lines.insert(
-            lines.len() - wrong.min(lines.len()).min(3),
-            format!(
-                "{name} -> {}: of {of_rows}, {} would be rejected",
-                decided.map.target.name,
-                count(wrong, "row")
-            ),
-        );
-        tables.push(json!({ "table": name, "rows": rows, "rejected": wrong }));
-    }
-    let text = format!(
-        "Would import {} into {}; nothing was written.",
-        archive.folder.display(),
-        cassandra.keyspace()
-    );
-    let mut answer = Answer::line(&text).with("tables", tables);
-    answer.text = format!("{text}\n{}", lines.join("\n"));
-    if rejected > 0 {
-        answer.exit = Exit::Failed;
-    }
-    Ok(answer)
 }

@@ -1,7 +1,8 @@
 //! The keyspace that an import writes to: its schema, its settings, and what kmig has noted there of imports.
 
+use super::feed::room;
 use super::hitches::Hitches;
-use super::load::{Way, room};
+use super::load::Way;
 use super::patience::Patience;
 use super::sent::Clock;
 use super::settings::{mutation_max, write_timeout};

@@ -2,6 +2,7 @@
 
 mod delete;
 mod doubt;
+pub mod feed;
 mod find;
 mod hitches;
 mod keyspace;
