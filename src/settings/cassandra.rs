@@ -115,9 +115,10 @@ impl Raw {
         Raw {
             replication: text(
                 "replication",
-                values
-                    .replication
-                    .map(|map| super::replication::shown(&map)),
+                values.replication.map(|choice| match choice {
+                    file::ReplicationChoice::Table(table) => super::replication::shown(&table),
+                    file::ReplicationChoice::Text(text) => text,
+                }),
                 None,
             ),
             lease: text("lease", values.lease, Some("15s")),

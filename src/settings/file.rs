@@ -84,7 +84,7 @@ pub struct Postgres {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cassandra {
-    pub replication: Option<BTreeMap<String, toml::Value>>,
+    pub replication: Option<ReplicationChoice>,
     pub lease: Option<String>,
     pub user: Option<String>,
     pub password_file: Option<String>,
@@ -95,6 +95,17 @@ pub struct Cassandra {
     pub agreement: Option<String>,
     pub connect_timeout: Option<String>,
     pub request_timeout: Option<String>,
+}
+
+/// `cassandra.replication`: a table, or a map of CQL as `DESCRIBE KEYSPACE` shows it.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a table, { class = \"NetworkTopologyStrategy\", dc1 = 3 }, or the text of a CQL map"
+)]
+pub enum ReplicationChoice {
+    Table(BTreeMap<String, toml::Value>),
+    Text(String),
 }
 
 /// `[source]`.

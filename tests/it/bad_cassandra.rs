@@ -136,6 +136,17 @@ fn a_keyspace_that_is_not_there_needs_a_bootstrap() {
         expect(replication, run.run(), 2, &texts);
         assert_eq!(cluster.run("", &there), "");
     }
+
+    // As kmig.toml has it: no number, but a map of CQL as a text.
+    project.write("kmig.toml", "[cassandra]\nreplication = 3\n");
+    let texts = ["kmig.toml:2:15", "NetworkTopologyStrategy", "CQL map"];
+    says(&project, &url, "kmig bootstrap", 2, &texts);
+    project.write(
+        "kmig.toml",
+        "[cassandra]\nreplication = \"{'class': 'SimpleStrategy', 'replication_factor': 1}\"\n",
+    );
+    says(&project, &url, "kmig bootstrap", 0, &[]);
+    assert!(tables(cluster, &keyspace).contains("users"));
 }
 
 #[test]
