@@ -503,14 +503,14 @@ fn an_import_of_a_reshaped_folder_that_is_killed_goes_on() {
     let told = new.says("kmig import out", 0, &["imported before"]);
     assert!(!told.stdout.contains(" 7 files"), "{told}");
     same(&new, "out", true);
-    new.says("kmig verify out", 0, &["every row of out", "5405 rows"]);
+    new.says("kmig verify out", 0, &["every row of out", "5400 rows"]);
     // What no file has may be a constant.
     fs::write(new.folder("map.toml"), "[t]\nconstant = { n = 5 }\n").expect("a mapping");
     let mapped = "--mapping map.toml";
-    new.says(&format!("kmig import out {mapped}"), 0, &["5405 rows"]);
+    new.says(&format!("kmig import out {mapped}"), 0, &["5400 rows"]);
     assert_eq!(
         new.cql("select count(*) from t where n = 5 allow filtering"),
         "5400"
     );
-    new.says(&format!("kmig verify out {mapped}"), 0, &["5405 rows"]);
+    new.says(&format!("kmig verify out {mapped}"), 0, &["5400 rows"]);
 }

@@ -10,6 +10,7 @@ use crate::backend::cassandra::cells::{self, Hitches, Limits, write_timeout};
 use crate::backend::cassandra::claim::{Before, Claim, Held, Taken};
 use crate::backup::archive::Archive;
 use crate::backup::manifest::File;
+use crate::backup::table::Part;
 use crate::cli::ImportArgs;
 use crate::commands::context::Context;
 use crate::error::{Error, Exit, Result};
@@ -138,10 +139,12 @@ impl Run<'_> {
                 break;
             };
             match outcome? {
-                Outcome::Imported(loaded, deleted) => {
+                Outcome::Imported(part, loaded, deleted) => {
                     done.deleted += deleted;
                     done.files += 1;
-                    done.rows += loaded.rows - loaded.rejected;
+                    if part == Part::Rows {
+                        done.rows += loaded.rows - loaded.rejected;
+                    }
                     done.expired += loaded.expired;
                     done.rejected += loaded.rejected;
                 }
@@ -255,13 +258,18 @@ impl Run<'_> {
             let gone = lines(&self.archive.path(&deletions.file))?;
             deleted = way.delete(&decided.map, piece.part, &gone).await?;
         }
+        let of_rows = piece.part == Part::Rows;
         let map = decided.map.clone();
         let mut sink = rejects.borrow().file(&file.path);
         let loaded = way
-            .load(job, &mut |rows| self.tell(meter, rows), &mut |row| {
-                sink.write(&map, &row)?;
-                rejects.borrow_mut().count()
-            })
+            .load(
+                job,
+                &mut |rows| self.tell(meter, if of_rows { rows } else { 0 }),
+                &mut |row| {
+                    sink.write(&map, &row)?;
+                    rejects.borrow_mut().count()
+                },
+            )
             .await;
         let loaded = match loaded {
             Ok(loaded) => loaded,
@@ -278,7 +286,7 @@ impl Run<'_> {
         let end = note(state, &loaded);
         self.cassandra.note_import(&end, way.hitches).await?;
         self.give_back(claim).await;
-        Ok(Outcome::Imported(loaded, deleted))
+        Ok(Outcome::Imported(piece.part, loaded, deleted))
     }
 
     /// Waits until nothing of a run that was ended in the middle of a file can still arrive: a list or counter that is not there
@@ -357,7 +365,8 @@ impl Run<'_> {
 }
 
 enum Outcome<'a> {
-    Imported(Loaded, u64),
+    /// Which rows of a table, what became of them, and how many were deleted.
+    Imported(Part, Loaded, u64),
     Skipped,
     Broken(String),
     /// Another run has it.

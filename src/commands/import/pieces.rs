@@ -44,8 +44,11 @@ pub fn pieces<'a>(archive: &'a Archive, decision: &'a Decision) -> Vec<Piece<'a>
     pieces
 }
 
-/// How many rows a file has.
+/// How many rows a file has; static values are told of with the rows of their partition.
 pub fn rows_of(piece: &Piece<'_>) -> u64 {
+    if piece.part == Part::Statics {
+        return 0;
+    }
     let mut ranges = piece.table.ranges.iter();
     let found = ranges.find_map(|range| {
         let file = range.file(piece.part)?;
