@@ -201,12 +201,8 @@ impl FrameProxy {
     ///
     /// # Panics
     /// When it ends before, with all that it said.
-    pub fn await_struck_by(&self, mut running: Running) -> Running {
-        let since = Instant::now();
-        if !self.struck_or(|| running.has_ended() || since.elapsed() > PATIENCE) {
-            panic!("it did not come to the point: {}", running.kill());
-        }
-        running
+    pub fn await_struck_by(&self, running: Running) -> Running {
+        running.awaits(|ended| self.struck_or(ended))
     }
 
     /// Whether a point has not been come to.

@@ -6,12 +6,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 /// How long one command may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long it may take to come to the point where a proxy stops it.
+const STRUCK: Duration = Duration::from_secs(60);
 
 /// The kmig program that was built with this test, or beside this example.
 pub fn binary() -> PathBuf {
@@ -299,6 +302,18 @@ impl Running {
                 return Some(line);
             }
         }
+    }
+
+    /// Waits until a proxy has stopped it: `stopped` returns whether one has, once it has or its argument says that it will not.
+    ///
+    /// # Panics
+    /// When it ends before, with all that it said.
+    pub fn awaits(mut self, stopped: impl FnOnce(&mut dyn FnMut() -> bool) -> bool) -> Self {
+        let since = Instant::now();
+        if !stopped(&mut || self.has_ended() || since.elapsed() > STRUCK) {
+            panic!("it did not come to the point: {}", self.kill());
+        }
+        self
     }
 
     /// Whether it has ended.

@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::kmig::Running;
 
@@ -144,28 +144,20 @@ impl WireProxy {
     ///
     /// # Panics
     /// When it ends before, with all that it said.
-    pub fn await_struck_by(&self, mut running: Running) -> Running {
-        let since = Instant::now();
-        if !self.struck_or(|| running.has_ended() || since.elapsed() > PATIENCE) {
-            panic!("it did not come to the point: {}", running.kill());
-        }
-        running
+    pub fn await_struck_by(&self, running: Running) -> Running {
+        running.awaits(|ended| self.struck_or(ended))
     }
 
     /// Waits until harm was done, or something else is so; whether harm was done.
     pub fn struck_or(&self, mut otherwise: impl FnMut() -> bool) -> bool {
-        self.wait(1, &mut otherwise)
-    }
-
-    fn wait(&self, times: usize, mut otherwise: impl FnMut() -> bool) -> bool {
         let mut state = self.line.state();
         loop {
-            if state.struck >= times {
+            if state.struck > 0 {
                 return true;
             }
             drop(state);
             if otherwise() {
-                return self.line.state().struck >= times;
+                return self.line.state().struck > 0;
             }
             let moment = Duration::from_millis(5);
             state = self.line.wait(self.line.state(), moment);
